@@ -1,0 +1,52 @@
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/commands/sandbox_command.hpp"
+#include "app/commands/serve_command.hpp"
+
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view help;
+  int (*run)(std::vector<std::string> arguments);
+};
+
+constexpr std::array commands{
+    Command{"serve", "run the server (serve --sandbox: with its own WeChat, no money)",
+            onetap::app::run_serve_command},
+    Command{"sandbox", "run WeChat's stand-in alone", onetap::app::run_sandbox_command},
+};
+
+int help(FILE* out) {
+  std::fputs("onetap – a WeChat mini program's phone-number codes, each exchanged exactly once\n\n", out);
+  for (Command const& command : commands) {
+    std::fprintf(out, "  onetap %-9s %s\n", std::string(command.name).c_str(),
+                 std::string(command.help).c_str());
+  }
+  std::fputs("\nonetap COMMAND --help explains a command; onetap --version prints the version.\n", out);
+  return out == stdout ? 0 : 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that left is an error code, not the end
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.empty()) return help(stderr);
+  std::string const name = arguments.front();
+  if (name == "--version") return std::puts("onetap " ONETAP_VERSION) < 0;
+  if (name == "--help" || name == "-h" || name == "help") return help(stdout);
+  auto const* const found = std::ranges::find(commands, name, &Command::name);
+  if (found == commands.end()) {
+    std::fprintf(stderr, "onetap: no command '%s'\n\n", name.c_str());
+    return help(stderr);
+  }
+  arguments.erase(arguments.begin());
+  return found->run(std::move(arguments));
+}

@@ -1,0 +1,506 @@
+#include "app/options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/ip/address.hpp>
+#include <cctype>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "core/crypto/digest.hpp"
+
+namespace onetap::app {
+namespace {
+
+constexpr std::size_t help_columns = 100;
+constexpr std::size_t help_indent = 34;
+
+// The value as a problem may repeat it: short, and nothing that could upset a terminal.
+std::string quote(std::string_view text) {
+  constexpr std::size_t shown_max = 60;
+  std::string shown = "\"";
+  for (char const c : text.substr(0, shown_max)) {
+    bool const control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    shown += control ? '?' : c;
+  }
+  shown += text.size() > shown_max ? "…\"" : "\"";
+  return shown;
+}
+
+bool is_visible_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+std::optional<std::int64_t> read_integer(std::string_view text) {
+  std::int64_t value = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::uint16_t> read_port(std::string_view text) {
+  std::optional<std::int64_t> const value = read_integer(text);
+  if (!value || *value < 0 || *value > std::numeric_limits<std::uint16_t>::max()) return std::nullopt;
+  return static_cast<std::uint16_t>(*value);
+}
+
+Problem read_integer_within(std::string_view text, std::int64_t least, std::int64_t most,
+                            std::string_view unit, std::int64_t& value) {
+  std::optional<std::int64_t> const number = read_integer(text);
+  if (!number || *number < least || *number > most) {
+    return quote(text) + " is not a whole number of " + std::string(unit) + " from " + std::to_string(least) +
+           " to " + std::to_string(most);
+  }
+  value = *number;
+  return std::nullopt;
+}
+
+Problem read_switch(std::string_view text, std::string_view yes, std::string_view no, bool& value) {
+  if (text != yes && text != no) {
+    return quote(text) + " is neither; write " + std::string(yes) + " or " + std::string(no);
+  }
+  value = text == yes;
+  return std::nullopt;
+}
+
+Problem read_path(std::string_view text, std::string& path) {
+  if (text.empty() || text.find('\0') != std::string_view::npos) return "is not a path; name a file";
+  path = text;
+  return std::nullopt;
+}
+
+// The text on both sides of the last colon that is not inside an IPv6 address.
+std::optional<std::pair<std::string_view, std::string_view>> split_host_and_port(std::string_view text) {
+  std::size_t const colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  bool const bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  bool const is_ipv6 = host.find(':') != std::string_view::npos;
+  if (host.empty() || bracketed != is_ipv6) return std::nullopt;
+  return std::pair{host, text.substr(colon + 1)};
+}
+
+Problem read_listen_address(std::string_view text, ListenAddress& value) {
+  std::string wrong =
+      quote(text) + " is not an address and port; write e.g. 127.0.0.1:8443, 0.0.0.0:8443 or [::]:8443";
+  auto const parts = split_host_and_port(text);
+  if (!parts) return wrong;
+  std::optional<std::uint16_t> const port = read_port(parts->second);
+  boost::system::error_code error;
+  std::string const host(parts->first == "localhost" ? "127.0.0.1" : parts->first);
+  auto const address = boost::asio::ip::make_address(host, error);
+  if (error || !port) return wrong;
+  value = ListenAddress{.address = address.to_string(), .port = *port};
+  return std::nullopt;
+}
+
+bool is_host_name(std::string_view text) {
+  auto const allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
+  };
+  return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, allowed);
+}
+
+Problem read_https_url(std::string_view text, HttpsUrl& value) {
+  std::string wrong = quote(text) + " is not an https URL; write e.g. https://api.weixin.qq.com";
+  constexpr std::string_view scheme = "https://";
+  if (!text.starts_with(scheme) || !is_visible_ascii(text)) return wrong;
+  if (text.find_first_of("?#@\\\"") != std::string_view::npos) {
+    return quote(text) + " has more than host, port and path; write e.g. https://api.weixin.qq.com";
+  }
+  std::string_view const rest = text.substr(scheme.size());
+  std::size_t const authority_size = std::min(rest.find('/'), rest.size());
+  std::string authority(rest.substr(0, authority_size));
+  std::string_view path = rest.substr(authority_size);
+  while (path.ends_with('/')) path.remove_suffix(1);
+
+  std::size_t const after_address = authority.starts_with('[') ? authority.find(']') : 0;
+  if (after_address == std::string::npos) return wrong;
+  if (authority.find(':', after_address) == std::string::npos) authority += ":443";
+  auto const parts = split_host_and_port(authority);
+  if (!parts) return wrong;
+  std::optional<std::uint16_t> const port = read_port(parts->second);
+  if (!port || *port == 0) return wrong;
+  bool const is_ipv6 = parts->first.find(':') != std::string_view::npos;
+  boost::system::error_code error;
+  if (is_ipv6) boost::asio::ip::make_address_v6(std::string(parts->first), error);
+  if (error || (!is_ipv6 && !is_host_name(parts->first))) return wrong;
+  value = HttpsUrl{.host = std::string(parts->first), .port = *port, .base_path = std::string(path)};
+  return std::nullopt;
+}
+
+// Yuan with at most six decimals, exactly.
+Problem read_price(std::string_view text, std::int64_t& micro_yuan) {
+  std::string wrong = quote(text) + " is not a price in yuan; write e.g. 0.03, at most 1000 and six decimals";
+  constexpr std::int64_t micro_yuan_in_yuan = 1'000'000;
+  constexpr std::size_t decimals_max = 6;
+  std::size_t const point = std::min(text.find('.'), text.size());
+  std::string_view const whole = text.substr(0, point);
+  std::string decimals(text.substr(std::min(point + 1, text.size())));
+  bool const ends_at_point = point + 1 == text.size();
+  auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (whole.empty() || whole.size() > 4 || ends_at_point || decimals.size() > decimals_max ||
+      !std::ranges::all_of(whole, is_digit) || !std::ranges::all_of(decimals, is_digit)) {
+    return wrong;
+  }
+  decimals.resize(decimals_max, '0');
+  std::int64_t const value = *read_integer(whole) * micro_yuan_in_yuan + *read_integer(decimals);
+  if (value > 1000 * micro_yuan_in_yuan) return wrong;
+  micro_yuan = value;
+  return std::nullopt;
+}
+
+Problem apply_appid(std::string_view text, Settings& settings) {
+  auto const allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  };
+  if (text.empty() || text.size() > 64 || !std::ranges::all_of(text, allowed)) {
+    return quote(text) + R"( is not an appid; it looks like wx0123456789abcdef)";
+  }
+  settings.appid = text;
+  return std::nullopt;
+}
+
+Problem apply_secret(std::string_view text, Settings& settings) {
+  if (text.empty() || text.size() > 128 || !is_visible_ascii(text)) {
+    return "is not an AppSecret; it is one line of 32 letters and digits, without quotes or blanks";
+  }
+  settings.secret = core::AppSecret(std::string(text));
+  return std::nullopt;
+}
+
+Problem apply_data_key(std::string_view text, Settings& settings) {
+  constexpr std::size_t key_bytes = 32;
+  std::optional<std::string> bytes = core::crypto::from_base64(text);
+  if (!bytes || bytes->size() != key_bytes) {
+    return "is not base64 of 32 bytes; make one with: openssl rand -base64 32";
+  }
+  settings.data_key = DataKey(std::move(*bytes));
+  return std::nullopt;
+}
+
+Problem apply_admin_token(std::string_view text, Settings& settings) {
+  constexpr std::size_t bytes_min = 16;
+  constexpr std::size_t bytes_max = 512;
+  if (text.size() < bytes_min || text.size() > bytes_max || !is_visible_ascii(text)) {
+    return "is not 16 to 512 visible ASCII characters; make one with: openssl rand -hex 32";
+  }
+  settings.admin_token = core::OperatorToken(std::string(text));
+  return std::nullopt;
+}
+
+Problem apply_verify(std::string_view text, Settings& settings) {
+  if (text == "session" || text == "signature") {
+    return quote(text) +
+           " is a level this version does not have yet; write origin (or none, for development)";
+  }
+  if (text != "none" && text != "origin") return quote(text) + " is not a level; write origin or none";
+  settings.verify = text == "none" ? core::VerifyLevel::none : core::VerifyLevel::origin;
+  return std::nullopt;
+}
+
+Problem apply_token_mode(std::string_view text, Settings& /*settings*/) {
+  if (text == "stable") return std::nullopt;
+  if (text == "token" || text.starts_with("file:")) {
+    return quote(text) + " is a mode this version does not have yet; write stable";
+  }
+  return quote(text) + " is not a mode; write stable";
+}
+
+Problem apply_log_level(std::string_view text, Settings& settings) {
+  std::optional<core::LogLevel> const level = core::log_level_from(text);
+  if (!level) return quote(text) + " is not a level; write error, warn, info or debug";
+  settings.log_level = *level;
+  return std::nullopt;
+}
+
+Problem apply_replay_window(std::string_view text, Settings& settings) {
+  std::int64_t seconds = 0;
+  Problem problem = read_integer_within(text, 1, 3600, "seconds", seconds);
+  settings.replay_window = std::chrono::seconds(seconds);
+  return problem;
+}
+
+Problem apply_wechat_timeout(std::string_view text, Settings& settings) {
+  std::int64_t milliseconds = 0;
+  Problem problem = read_integer_within(text, 10, 30'000, "milliseconds", milliseconds);
+  settings.wechat_timeout = std::chrono::milliseconds(milliseconds);
+  return problem;
+}
+
+Problem apply_max_connections(std::string_view text, Settings& settings) {
+  std::int64_t connections = 0;
+  Problem problem = read_integer_within(text, 1, 1'000'000, "connections", connections);
+  settings.connections_max = static_cast<std::size_t>(connections);
+  return problem;
+}
+
+constexpr std::string_view mini_program_group = "Mini program";
+constexpr std::string_view public_group = "Public listener";
+constexpr std::string_view callers_group = "Callers";
+constexpr std::string_view wechat_group = "WeChat";
+constexpr std::string_view ledger_group = "Ledger";
+constexpr std::string_view operator_group = "Operators";
+
+constexpr auto option_table = std::to_array<Option>({
+    {.group = mini_program_group,
+     .variable = "APPID",
+     .value_name = "ID",
+     .sandbox_default_text = sandbox_appid,
+     .help = "the mini program's appid; required unless --sandbox",
+     .apply = apply_appid},
+    {.group = mini_program_group,
+     .variable = "SECRET",
+     .value_name = "SECRET",
+     .sandbox_default_text = "sandbox-secret",
+     .secret = true,
+     .help = "the mini program's AppSecret; required unless --sandbox",
+     .apply = apply_secret},
+
+    {.group = public_group,
+     .variable = "ONETAP_LISTEN",
+     .value_name = "ADDRESS:PORT",
+     .default_text = "0.0.0.0:8443",
+     .help = "where the mini program's requests arrive; port 0 takes any free one, and the first log line "
+             "names it",
+     .apply = [](std::string_view text, Settings& to) { return read_listen_address(text, to.listen); }},
+    {.group = public_group,
+     .variable = "ONETAP_TLS",
+     .value_name = "on|off",
+     .default_text = "on",
+     .help = "off speaks plain HTTP, on a loopback address only",
+     .apply = [](std::string_view text, Settings& to) { return read_switch(text, "on", "off", to.tls); }},
+    {.group = public_group,
+     .variable = "ONETAP_TLS_CERT",
+     .value_name = "FILE",
+     .help = "the certificate chain (PEM); required unless ONETAP_TLS=off or --sandbox, which makes a "
+             "self-signed pair",
+     .apply = [](std::string_view text, Settings& to) { return read_path(text, to.tls_certificate_path); }},
+    {.group = public_group,
+     .variable = "ONETAP_TLS_KEY",
+     .value_name = "FILE",
+     .help = "the certificate's private key (PEM)",
+     .apply = [](std::string_view text, Settings& to) { return read_path(text, to.tls_key_path); }},
+    {.group = public_group,
+     .variable = "ONETAP_MAX_CONNECTIONS",
+     .value_name = "COUNT",
+     .default_text = "10000",
+     .help = "connections held at the same time",
+     .apply = apply_max_connections},
+
+    {.group = callers_group,
+     .variable = "ONETAP_VERIFY",
+     .value_name = "LEVEL",
+     .default_text = "origin",
+     .help = "what a caller must show: origin (a Referer of the mini program), or none, off loopback only "
+             "with --sandbox",
+     .apply = apply_verify},
+    {.group = callers_group,
+     .variable = "ONETAP_ALLOW_DEVTOOLS",
+     .value_name = "true|false",
+     .default_text = "true",
+     .help = "whether origin accepts WeChat's developer tools",
+     .apply = [](std::string_view text,
+                 Settings& to) { return read_switch(text, "true", "false", to.allow_devtools); }},
+
+    {.group = wechat_group,
+     .variable = "ONETAP_WECHAT_URL",
+     .value_name = "URL",
+     .default_text = "https://api.weixin.qq.com",
+     .help = "where WeChat's interface is; not together with --sandbox",
+     .apply = [](std::string_view text, Settings& to) { return read_https_url(text, to.wechat_url); }},
+    {.group = wechat_group,
+     .variable = "ONETAP_WECHAT_CA",
+     .value_name = "FILE",
+     .help = "certificates (PEM) to trust for it instead of the system's store; not together with --sandbox",
+     .apply = [](std::string_view text, Settings& to) { return read_path(text, to.wechat_ca_path); }},
+    {.group = wechat_group,
+     .variable = "ONETAP_WECHAT_TIMEOUT_MS",
+     .value_name = "MS",
+     .default_text = "3000",
+     .help = "how long WeChat may take, from the first byte written to the last read (10 to 30000); the "
+             "whole request gets 1500 ms more",
+     .apply = apply_wechat_timeout},
+    {.group = wechat_group,
+     .variable = "ONETAP_TOKEN_MODE",
+     .value_name = "MODE",
+     .default_text = "stable",
+     .help = "how the access token is obtained: stable (WeChat's stable_token)",
+     .apply = apply_token_mode},
+
+    {.group = ledger_group,
+     .variable = "ONETAP_DB",
+     .value_name = "FILE",
+     .default_text = "onetap.db",
+     .sandbox_default_text = "onetap-sandbox.db",
+     .help = "the ledger, an SQLite file; made when missing",
+     .apply = [](std::string_view text, Settings& to) { return read_path(text, to.database_path); }},
+    {.group = ledger_group,
+     .variable = "ONETAP_DATA_KEY",
+     .value_name = "KEY",
+     .secret = true,
+     .help = "base64 of 32 bytes, from which the ledger's keys are derived; without it the file "
+             "<database>.key, made together with a new ledger",
+     .apply = apply_data_key},
+    {.group = ledger_group,
+     .variable = "ONETAP_REPLAY_WINDOW",
+     .value_name = "SECONDS",
+     .default_text = "600",
+     .help = "how long the same caller gets the stored answer again (1 to 3600); then the number is erased",
+     .apply = apply_replay_window},
+    {.group = ledger_group,
+     .variable = "ONETAP_PRICE_QUICK",
+     .value_name = "YUAN",
+     .default_text = "0.03",
+     .help = "a unit's price for getPhoneNumber",
+     .apply = [](std::string_view text,
+                 Settings& to) { return read_price(text, to.price_quick_micro_yuan); }},
+    {.group = ledger_group,
+     .variable = "ONETAP_PRICE_REALTIME",
+     .value_name = "YUAN",
+     .default_text = "0.04",
+     .help = "a unit's price for getRealtimePhoneNumber",
+     .apply = [](std::string_view text,
+                 Settings& to) { return read_price(text, to.price_realtime_micro_yuan); }},
+
+    {.group = operator_group,
+     .variable = "ONETAP_ADMIN_LISTEN",
+     .value_name = "ADDRESS:PORT",
+     .default_text = "127.0.0.1:8444",
+     .help = "the operators' listener: health, readiness; off loopback it needs TLS and ONETAP_ADMIN_TOKEN",
+     .apply = [](std::string_view text, Settings& to) { return read_listen_address(text, to.admin_listen); }},
+    {.group = operator_group,
+     .variable = "ONETAP_ADMIN_TOKEN",
+     .value_name = "TOKEN",
+     .secret = true,
+     .help = "what operators present as Authorization: Bearer; 16 characters or more",
+     .apply = apply_admin_token},
+    {.group = operator_group,
+     .variable = "ONETAP_LOG_LEVEL",
+     .value_name = "LEVEL",
+     .default_text = "info",
+     .help = "error, warn, info or debug; JSON lines on standard error",
+     .apply = apply_log_level},
+});
+
+constexpr auto planned_table = std::to_array<std::string_view>({
+    "ONETAP_RATE_IP",
+    "ONETAP_RATE_USER",
+    "ONETAP_RATE_GLOBAL",
+    "ONETAP_TRUSTED_PROXIES",
+    "ONETAP_MAX_CONNECTIONS_PER_IP",
+    "ONETAP_SERVICE_TOKEN",
+    "ONETAP_SERVICE_TOKEN_FILE",
+    "ONETAP_PUBLIC_URL",
+    "ONETAP_TAPS_PER_USER_DAY",
+    "ONETAP_BUDGET_DAY",
+    "ONETAP_APPS",
+    "ONETAP_WECHAT_FALLBACK_URLS",
+    "ONETAP_WECHAT_PROXY",
+    "ONETAP_SEND_OPENID",
+    "ONETAP_PROXY_PROTOCOL",
+    "ONETAP_SESSION_IDLE",
+    "ONETAP_SESSION_MAX",
+    "ONETAP_EVENTS_DAYS",
+    "ONETAP_ALERT_URL",
+    "ONETAP_ALERT_SECRET",
+    "ONETAP_ALERT_SECRET_FILE",
+    "ONETAP_ALERT_FORMAT",
+    "ONETAP_PUSH_TOKEN",
+    "ONETAP_PUSH_TOKEN_FILE",
+    "ONETAP_PUSH_AES_KEY",
+    "ONETAP_PUSH_AES_KEY_FILE",
+    "ONETAP_SPU_QUICK",
+    "ONETAP_SPU_REALTIME",
+    "ONETAP_USAGE_POLL",
+    "ONETAP_QUOTA_LOW",
+});
+
+// Appends `text` word by word from column help_indent on; `column` is where the line stands.
+void append_wrapped(std::string& out, std::string_view text, std::size_t column) {
+  while (!text.empty()) {
+    std::size_t const word_size = std::min(text.find(' '), text.size());
+    bool const begins = column <= help_indent;
+    if (column < help_indent) out.append(help_indent - column, ' ');
+    column = std::max(column, help_indent);
+    if (!begins && column + 1 + word_size > help_columns) {
+      out.append("\n").append(help_indent, ' ');
+      column = help_indent;
+    } else if (!begins) {
+      out += ' ';
+      ++column;
+    }
+    out += text.substr(0, word_size);
+    column += word_size;
+    text.remove_prefix(std::min(word_size + 1, text.size()));
+  }
+  out += '\n';
+}
+
+void append_entry(std::string& out, std::string const& heading, std::string_view text) {
+  std::string const line = "  " + heading;
+  out += line;
+  if (line.size() >= help_indent) out += '\n';
+  append_wrapped(out, text, line.size() >= help_indent ? 0 : line.size());
+}
+
+void append_option(std::string& out, Option const& option) {
+  std::string text(option.help);
+  text += " [";
+  if (option.secret) text.append(option.variable).append(" or ").append(option.file_variable());
+  if (!option.secret) text += option.variable;
+  if (!option.default_text.empty()) text.append(", default ").append(option.default_text);
+  if (!option.sandbox_default_text.empty() && !option.secret) {
+    text.append(", with --sandbox ").append(option.sandbox_default_text);
+  }
+  text += ']';
+  std::string const heading =
+      option.secret ? option.file_flag() + " FILE" : option.flag() + " " + std::string(option.value_name);
+  append_entry(out, heading, text);
+}
+
+}  // namespace
+
+std::string Option::flag() const { return flag_of(variable); }
+std::string Option::file_variable() const { return std::string(variable) + "_FILE"; }
+std::string Option::file_flag() const { return flag() + "-file"; }
+
+std::span<Option const> options() { return option_table; }
+
+std::span<std::string_view const> planned_variables() { return planned_table; }
+
+std::string flag_of(std::string_view variable) {
+  constexpr std::string_view prefix = "ONETAP_";
+  if (variable.starts_with(prefix)) variable.remove_prefix(prefix.size());
+  std::string flag = "--";
+  for (char const c : variable) {
+    flag += c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return flag;
+}
+
+std::string serve_help() {
+  std::string out =
+      "onetap serve – exchanges the codes of a WeChat mini program for phone numbers, each code once\n"
+      "\n"
+      "usage: onetap serve --sandbox            try it: our own WeChat inside, no money\n"
+      "       onetap serve [OPTION…]\n"
+      "\n"
+      "Each option is also the variable in [brackets]; a flag beats a variable, an empty variable is\n"
+      "unset. Secrets have no flag (flags show in ps), only a variable or a file.\n"
+      "\n";
+  append_entry(out, "--sandbox", "our own WeChat in the same process, test codes, a ledger of its own");
+  append_entry(out, "-h, --help", "this text");
+  std::string_view group;
+  for (Option const& option : options()) {
+    if (option.group != group) out.append("\n").append(option.group).append("\n");
+    group = option.group;
+    append_option(out, option);
+  }
+  out += "\nExit status: 0 done, 1 cannot run, 2 configuration, 3 drain missed, 4 disk error.\n";
+  return out;
+}
+
+}  // namespace onetap::app

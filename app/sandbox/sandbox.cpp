@@ -1,0 +1,222 @@
+#include "app/sandbox/sandbox.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <cstring>
+#include <ctime>
+
+#include "app/sandbox/query.hpp"
+#include "core/crypto/digest.hpp"
+
+namespace onetap::app {
+
+namespace json = boost::json;
+
+namespace {
+
+using StartResult = core::Result<std::string, std::string>;
+
+std::uint64_t random_seed() {
+  std::array<unsigned char, sizeof(std::uint64_t)> bytes{};
+  core::crypto::fill_random(bytes);
+  std::uint64_t seed = 0;
+  std::memcpy(&seed, bytes.data(), bytes.size());
+  return seed;
+}
+
+/// RFC 9110 §5.6.7; the server under test compares its clock with it.
+std::string http_date(core::WallTime time) {
+  auto const seconds = static_cast<std::time_t>(core::unix_seconds(time));
+  std::tm parts{};
+  if (gmtime_r(&seconds, &parts) == nullptr) return {};
+  std::array<char, 32> text{};
+  std::size_t const size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return {text.data(), size};
+}
+
+net::Response json_response(int status, json::object const& object) {
+  net::Response response;
+  response.status = status;
+  response.body = json::serialize(object);
+  return response;
+}
+
+net::Response control_error(int status, std::string_view sentence) {
+  json::object object;
+  object["error"] = sentence;
+  return json_response(status, object);
+}
+
+/// An empty body stands for an empty object; none for what is not an object.
+std::optional<json::object> control_body(std::string_view body) {
+  if (body.empty()) return json::object();
+  boost::system::error_code failure;
+  json::value value = json::parse(body, failure);
+  if (failure || !value.is_object()) return std::nullopt;
+  return std::move(value.as_object());
+}
+
+int status_of(net::Refusal refusal) {
+  switch (refusal) {
+    case net::Refusal::bad_request: return 400;
+    case net::Refusal::not_found: return 404;
+    case net::Refusal::method_not_allowed: return 405;
+    case net::Refusal::unsupported_media_type: return 415;
+    case net::Refusal::payload_too_large: return 413;
+    case net::Refusal::uri_too_long: return 414;
+    case net::Refusal::headers_too_large: return 431;
+    case net::Refusal::length_required: return 412;  // WeChat's own habit (facts/wechat-api.md §9)
+    case net::Refusal::request_timeout: return 408;
+    case net::Refusal::internal: return 500;
+  }
+  return 500;
+}
+
+}  // namespace
+
+Sandbox::Sandbox(asio::io_context& loop, core::Clock& clock, core::Log& log, SandboxOptions options)
+    : loop_(loop),
+      clock_(clock),
+      log_(log),
+      options_(std::move(options)),
+      authority_(throwaway_validity(clock.wall())),
+      state_(options_.wechat, random_seed()) {}
+
+Sandbox::~Sandbox() = default;
+
+net::Router Sandbox::make_router() {
+  using net::Request;
+  auto const wechat = [this](Request const& request) { return answer_as_wechat(request); };
+  std::vector<net::Route> routes;
+  for (std::string_view const path : {stable_token_path, token_path, phone_number_path, login_path}) {
+    routes.push_back({.method = "GET", .path = path, .body = net::Body::any, .handle = wechat});
+    routes.push_back({.method = "POST", .path = path, .body = net::Body::any, .handle = wechat});
+  }
+  auto const add = [&routes](std::string_view method, std::string_view path, net::Handler handle) {
+    routes.push_back({.method = method, .path = path, .body = net::Body::any, .handle = std::move(handle)});
+  };
+  add("GET", "/sandbox/journal", [this](Request const& request) { return show_journal(request); });
+  add("POST", "/sandbox/reset", [this](Request const& request) { return reset(request); });
+  add("POST", "/sandbox/token/expire", [this](Request const& request) { return expire_tokens(request); });
+  add("POST", "/sandbox/codes", [this](Request const& request) { return issue_code(request); });
+  return {std::move(routes),
+          [this](net::Refusal refusal, std::string_view allowed_methods, Request const& request) {
+            return refuse(refusal, allowed_methods, request);
+          }};
+}
+
+StartResult Sandbox::start() {
+  Validity const validity = options_.certificate_validity.value_or(throwaway_validity(clock_.wall()));
+  CertificateWithKey const certificate = authority_.issue(options_.names, validity);
+  auto tls = net::TlsContext::server(certificate.certificate_pem, certificate.key_pem);
+  if (!tls) return {boost::system::in_place_error, tls.error()};
+  server_ = std::make_unique<net::HttpServer>(loop_, clock_, log_, make_router(),
+                                              net::HttpServerOptions{.listener = "sandbox",
+                                                                     .address = options_.address,
+                                                                     .port = options_.port,
+                                                                     .tls = std::move(*tls),
+                                                                     .log_requests = options_.log_requests});
+  StartResult bound = server_->start();
+  if (bound) log_.always("listening", {{"listener", "sandbox"}, {"address", *bound}});
+  return bound;
+}
+
+void Sandbox::stop() {
+  is_stopping_ = true;
+  stopping_.notify_all();
+  if (server_) server_->stop();
+}
+
+core::Task<bool> Sandbox::drain(core::SteadyTime deadline) {
+  if (!server_) co_return true;
+  bool const drained = co_await server_->drain(deadline);
+  co_return drained;
+}
+
+core::Task<net::Response> Sandbox::answer_as_wechat(net::Request const& request) {
+  WechatCall const call{.method = request.method,
+                        .path = request.path,
+                        .query = request.query,
+                        .body = request.body,
+                        .has_content_length = request.header("Content-Length").has_value()};
+  WechatAnswer answer = state_.answer(call, now());
+  net::Response response;
+  response.status = answer.status;
+  response.content_type = std::move(answer.content_type);
+  response.headers.emplace_back("Date", http_date(clock_.wall()));
+  response.body = std::move(answer.body);
+  if (answer.manner == Manner::never) response.raw = std::string();
+  if (answer.manner == Manner::late && !is_stopping_) {
+    core::SteadyTime const due = clock_.steady() + options_.late_answer_time;
+    co_await clock_.wait(stopping_, due);
+  }
+  co_return response;
+}
+
+net::Response Sandbox::refuse(net::Refusal refusal, std::string_view allowed_methods,
+                              net::Request const& request) {
+  int const status = status_of(refusal);
+  state_.note_refusal(request.method, request.path, status, clock_.wall());
+  if (refusal == net::Refusal::length_required) {
+    net::Response response;
+    response.status = status;
+    return response;
+  }
+  net::Response response = control_error(status, "not for the sandbox");
+  if (!allowed_methods.empty()) response.headers.emplace_back("Allow", allowed_methods);
+  return response;
+}
+
+core::Task<net::Response> Sandbox::show_journal(net::Request const& request) {
+  constexpr std::size_t limit_default = 1000;
+  std::string const text = query_parameter(request.query, "limit");
+  std::size_t limit = limit_default;
+  auto const parsed = std::from_chars(text.data(), text.data() + text.size(), limit);
+  if (!text.empty() && (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())) {
+    co_return control_error(400, "limit must be a number");
+  }
+  net::Response response;
+  response.body = state_.journal().as_json(query_parameter(request.query, "codeDigest"), limit);
+  co_return response;
+}
+
+core::Task<net::Response> Sandbox::reset(net::Request const& /*request*/) {
+  state_.reset();
+  co_return json_response(200, json::object());
+}
+
+core::Task<net::Response> Sandbox::expire_tokens(net::Request const& request) {
+  constexpr std::array<std::int64_t, 3> errcodes{42001, 40001, 40014};
+  std::optional<json::object> const body = control_body(request.body);
+  if (!body) co_return control_error(400, "the body must be a JSON object");
+  json::value const* const member = body->if_contains("errcode");
+  std::int64_t errcode = errcodes.front();
+  if (member != nullptr) errcode = member->is_int64() ? member->get_int64() : 0;
+  if (std::ranges::find(errcodes, errcode) == errcodes.end()) {
+    co_return control_error(400, "errcode must be 42001, 40001 or 40014");
+  }
+  state_.kill_tokens(static_cast<int>(errcode));
+  co_return json_response(200, json::object());
+}
+
+core::Task<net::Response> Sandbox::issue_code(net::Request const& request) {
+  std::optional<json::object> const body = control_body(request.body);
+  if (!body) co_return control_error(400, "the body must be a JSON object");
+  json::value const* const member = body->if_contains("testCode");
+  TestCode const* line = nullptr;
+  if (member != nullptr) {
+    if (member->is_string()) line = find_test_code(std::string_view(member->get_string()));
+    if (line == nullptr)
+      co_return control_error(400, "testCode must be one of the table: onetap sandbox --codes");
+  }
+  json::object object;
+  object["code"] = state_.issue_code(line, now());
+  object["expiresIn"] = state_.code_life().count();
+  co_return json_response(200, object);
+}
+
+}  // namespace onetap::app

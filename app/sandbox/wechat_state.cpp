@@ -1,0 +1,360 @@
+#include "app/sandbox/wechat_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cctype>
+#include <span>
+
+#include "app/sandbox/query.hpp"
+#include "core/crypto/digest.hpp"
+
+namespace onetap::app {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t codes_max = 200'000;
+constexpr std::size_t wechat_path_bytes_max = 64;
+constexpr std::string_view foreign_appid = "wxffffffffffffffff";
+
+enum class RidStyle { plain, after_comma, after_hint };
+
+struct ErrorText {
+  int errcode;
+  std::string_view text;
+  RidStyle style;
+};
+
+// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last four have only been seen in
+// WeChat's general table or not at all; their words are ours.
+constexpr std::array error_texts{
+    ErrorText{-1, "system error", RidStyle::plain},
+    ErrorText{40001,
+              "invalid credential, access_token is invalid or not latest, could get access_token by "
+              "getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r",
+              RidStyle::plain},
+    ErrorText{40002, "invalid grant_type", RidStyle::plain},
+    ErrorText{40013, "invalid appid", RidStyle::after_hint},
+    ErrorText{40014, "invalid access_token", RidStyle::plain},
+    ErrorText{40029, "invalid code", RidStyle::after_hint},
+    ErrorText{40125, "invalid appsecret", RidStyle::after_comma},
+    ErrorText{40163, "code been used", RidStyle::after_comma},
+    ErrorText{40164, "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist", RidStyle::plain},
+    ErrorText{41001, "access_token missing", RidStyle::plain},
+    ErrorText{41002, "appid missing", RidStyle::after_comma},
+    ErrorText{41004, "appsecret missing", RidStyle::after_comma},
+    ErrorText{42001, "access_token expired", RidStyle::plain},
+    ErrorText{45009,
+              "reach max api daily quota limit, could get access_token by getStableAccessToken, more "
+              "details at https://mmbizurl.cn/s/JtxxFh33r",
+              RidStyle::plain},
+    ErrorText{45011, "api minute-quota reach limit, must slower, retry next minute", RidStyle::plain},
+    ErrorText{47001, "data format error", RidStyle::after_hint},
+    ErrorText{48001, "api unauthorized", RidStyle::plain},
+    ErrorText{43001, "require GET method", RidStyle::plain},
+    ErrorText{43002, "require POST method", RidStyle::plain},
+    ErrorText{44002, "empty post data", RidStyle::after_hint},
+    ErrorText{1400001, "no enough quota", RidStyle::plain},
+    ErrorText{unlisted_errcode, "something that no page lists", RidStyle::plain},
+};
+
+std::optional<json::object> parse_object(std::string_view body) {
+  boost::system::error_code failure;
+  json::value value = json::parse(body, failure);
+  if (failure || !value.is_object()) return std::nullopt;
+  return std::move(value.as_object());
+}
+
+std::string string_in(json::object const& object, std::string_view name) {
+  json::value const* const member = object.if_contains(name);
+  return member != nullptr && member->is_string() ? std::string(member->get_string()) : std::string();
+}
+
+std::string sha256_hex(std::string_view text) { return core::crypto::to_hex(core::crypto::sha256(text)); }
+
+/// `count` decimal digits that depend on the text only.
+std::string digits_from(std::string_view text, int count) {
+  std::string digits;
+  core::crypto::Digest const digest = core::crypto::sha256(text);
+  for (unsigned char const byte : std::span(digest).first(static_cast<std::size_t>(count))) {
+    digits += static_cast<char>('0' + byte % 10);
+  }
+  return digits;
+}
+
+WechatAnswer good(json::object const& object) {
+  WechatAnswer answer;
+  answer.body = json::serialize(object);
+  return answer;
+}
+
+WechatAnswer phone_answer(std::string const& code, TestBehaviour behaviour, std::string const& appid,
+                          core::WallTime at) {
+  json::object watermark;
+  watermark["timestamp"] = core::unix_seconds(at);
+  watermark["appid"] = behaviour == TestBehaviour::foreign_appid ? foreign_appid : std::string_view(appid);
+  json::object phone;
+  if (behaviour == TestBehaviour::abroad) {
+    std::string const pure = "6" + digits_from(code, 7);
+    phone["phoneNumber"] = "+852" + pure;  // with or without "+": unknown (facts §1.2)
+    phone["purePhoneNumber"] = pure;
+    phone["countryCode"] = 852;
+  } else {
+    std::string const pure = code == "sandbox-ok" ? "13800138000" : "138" + digits_from(code, 8);
+    phone["phoneNumber"] = pure;
+    phone["purePhoneNumber"] = pure;
+    phone["countryCode"] = "86";
+  }
+  phone["watermark"] = std::move(watermark);
+  json::object object;
+  object["errcode"] = 0;
+  object["errmsg"] = "ok";
+  object["phone_info"] = std::move(phone);
+  return good(object);
+}
+
+/// What never gets as far as a WeChat answer; none for the other behaviours.
+std::optional<WechatAnswer> broken_answer(TestBehaviour behaviour) {
+  if (behaviour == TestBehaviour::garble_answer) {
+    return WechatAnswer{.content_type = "text/plain", .body = "\x01garbage, not JSON {\"errcode\":"};
+  }
+  if (behaviour == TestBehaviour::fail_gateway) {
+    return WechatAnswer{
+        .status = 500,
+        .content_type = "text/html",
+        .body =
+            "<html><head><title>500 Internal Server Error</title></head><body><h1>500 Internal "
+            "Server Error</h1></body></html>\r\n"};
+  }
+  return std::nullopt;
+}
+
+Manner manner_of(TestBehaviour behaviour) {
+  if (behaviour == TestBehaviour::answer_late) return Manner::late;
+  if (behaviour == TestBehaviour::lose_answer) return Manner::never;
+  return Manner::at_once;
+}
+
+bool looks_like_a_secret(std::string_view secret) {
+  auto const is_hex = [](char character) {
+    return std::isxdigit(static_cast<unsigned char>(character)) != 0;
+  };
+  return secret.size() == 32 && std::ranges::all_of(secret, is_hex);
+}
+
+}  // namespace
+
+WechatState::WechatState(WechatOptions options, std::uint64_t seed)
+    : options_(std::move(options)),
+      seed_(seed),
+      tokens_(seed, options_.token_life),
+      codes_(codes_max),
+      login_codes_(codes_max) {}
+
+WechatAnswer WechatState::answer(WechatCall const& call, Moment now) {
+  JournalEntry entry{.at = now.wall,
+                     .method = std::string(call.method),
+                     .path = std::string(call.path.substr(0, wechat_path_bytes_max)),
+                     .has_content_length = call.has_content_length};
+  WechatAnswer answer = judge(call, now, entry);
+  entry.status = answer.status;
+  journal_.add(std::move(entry), call.path == phone_number_path);
+  return answer;
+}
+
+void WechatState::note_refusal(std::string_view method, std::string_view path, int status,
+                               core::WallTime at) {
+  journal_.add({.at = at,
+                .method = std::string(method),
+                .path = std::string(path.substr(0, wechat_path_bytes_max)),
+                .status = status},
+               false);
+}
+
+WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry& entry) {
+  bool const is_post = call.method == "POST";
+  if (is_post && !call.has_content_length) return {.status = 412, .body = {}};
+  if (call.path == phone_number_path || call.path == stable_token_path) {
+    if (!is_post) return error(43002, now, entry);
+    return call.path == phone_number_path ? get_phone_number(call, now, entry)
+                                          : get_stable_token(call, now, entry);
+  }
+  if (call.path == token_path || call.path == login_path) {
+    if (call.method != "GET") return error(43001, now, entry);
+    return call.path == token_path ? get_token(call, now, entry) : log_in(call, now, entry);
+  }
+  return {.status = 404, .content_type = "text/html", .body = {}};
+}
+
+int WechatState::check_account(std::string const& appid, std::string const& secret) const {
+  if (appid.empty()) return 41002;
+  if (secret.empty()) return 41004;
+  if (!options_.appid.empty() && appid != options_.appid) return 40013;
+  if (options_.secret.empty() || secret == options_.secret) return 0;
+  return looks_like_a_secret(secret) ? 40001 : 40125;
+}
+
+WechatAnswer WechatState::get_stable_token(WechatCall const& call, Moment now, JournalEntry& entry) {
+  if (call.body.empty()) return error(44002, now, entry);
+  std::optional<json::object> const body = parse_object(call.body);
+  if (!body) return error(47001, now, entry);
+  std::string const appid = string_in(*body, "appid");
+  int const refused = check_account(appid, string_in(*body, "secret"));
+  if (refused != 0) return error(refused, now, entry);
+  if (string_in(*body, "grant_type") != "client_credential") return error(40002, now, entry);
+
+  json::value const* const force = body->if_contains("force_refresh");
+  std::optional<IssuedToken> token;
+  if (force != nullptr && force->is_bool() && force->get_bool()) {
+    token = tokens_.force_refresh(appid, now);
+  } else {
+    token = tokens_.stable(appid, now.steady);
+  }
+  if (!token) return error(45009, now, entry);
+  json::object object;
+  object["access_token"] = token->token;
+  object["expires_in"] = token->expires_in.count();
+  return good(object);
+}
+
+WechatAnswer WechatState::get_token(WechatCall const& call, Moment now, JournalEntry& entry) {
+  std::string const appid = query_parameter(call.query, "appid");
+  int const refused = check_account(appid, query_parameter(call.query, "secret"));
+  if (refused != 0) return error(refused, now, entry);
+  if (query_parameter(call.query, "grant_type") != "client_credential") return error(40002, now, entry);
+  IssuedToken const token = tokens_.plain(appid, now.steady);
+  json::object object;
+  object["access_token"] = token.token;
+  object["expires_in"] = token.expires_in.count();
+  return good(object);
+}
+
+WechatAnswer WechatState::get_phone_number(WechatCall const& call, Moment now, JournalEntry& entry) {
+  std::optional<json::object> const body = parse_object(call.body);
+  std::string const code = body ? string_in(*body, "code") : std::string();
+  if (!code.empty()) {  // the witness counts the code even where the token keeps WeChat from looking at it
+    entry.code_digest = sha256_hex(code);
+    if (TestCode const* const line = find_test_code(code)) entry.test_code = line->code;
+  }
+
+  std::string const token = query_parameter(call.query, "access_token");
+  if (token.empty()) return error(41001, now, entry);
+  TokenStanding const standing = tokens_.standing(token, now.steady);
+  if (standing.errcode != 0) return error(standing.errcode, now, entry);
+  if (call.body.empty()) return error(44002, now, entry);
+  if (!body) return error(47001, now, entry);
+  if (code.empty()) return error(40029, now, entry);
+  return exchange_code(code, token, standing.appid, now, entry);
+}
+
+WechatAnswer WechatState::exchange_code(std::string const& code, std::string const& token,
+                                        std::string const& appid, Moment now, JournalEntry& entry) {
+  Fate& fate = sight(codes_, entry.code_digest, now);
+  TestCode const* const line = find_test_code(code);
+  TestBehaviour const behaviour = line == nullptr ? TestBehaviour::succeed : line->behaviour;
+  if (behaviour == TestBehaviour::refuse) return error(line->errcode, now, entry);
+  if (auto broken = broken_answer(behaviour)) return std::move(*broken);
+  if (is_dead(fate, now)) return error(40029, now, entry);
+  if (behaviour == TestBehaviour::expire_token &&
+      (fate.refused_token.empty() || fate.refused_token == token)) {
+    fate.refused_token = token;
+    tokens_.retire(token);  // still good for other codes, so that one test does not disturb another
+    return error(line->errcode, now, entry);
+  }
+  fate.used = true;
+  entry.produced_number = true;
+  WechatAnswer answer = phone_answer(code, behaviour, appid, now.wall);
+  answer.manner = manner_of(behaviour);
+  if (answer.manner != Manner::never) entry.errcode = 0;
+  return answer;
+}
+
+WechatAnswer WechatState::log_in(WechatCall const& call, Moment now, JournalEntry& entry) {
+  std::string const appid = query_parameter(call.query, "appid");
+  int const refused = check_account(appid, query_parameter(call.query, "secret"));
+  if (refused != 0) return error(refused, now, entry);
+  if (query_parameter(call.query, "grant_type") != "authorization_code") return error(40002, now, entry);
+  std::string const code = query_parameter(call.query, "js_code");
+  if (code.empty()) return error(40029, now, entry);
+
+  entry.code_digest = sha256_hex(code);
+  TestCode const* const line = find_test_code(code);
+  if (line != nullptr) entry.test_code = line->code;
+  TestBehaviour const behaviour = line == nullptr ? TestBehaviour::succeed : line->behaviour;
+  if (behaviour == TestBehaviour::refuse) return error(line->errcode, now, entry);
+  if (auto broken = broken_answer(behaviour)) return std::move(*broken);
+  Fate& fate = sight(login_codes_, entry.code_digest, now);
+  if (fate.used) return error(40163, now, entry);  // unlike phone codes (facts §1.3)
+  if (is_dead(fate, now)) return error(40029, now, entry);
+  fate.used = true;
+
+  constexpr std::size_t openid_tail = 27;
+  constexpr std::size_t session_key_bytes = 16;
+  core::crypto::Digest const key = core::crypto::sha256("session_key:" + code);
+  json::object object;  // errcode and errmsg are absent (facts §4.1)
+  object["openid"] = "o" + sha256_hex("openid:" + appid + ":" + code).substr(0, openid_tail);
+  object["session_key"] = core::crypto::to_base64(std::span(key).first(session_key_bytes));
+  WechatAnswer answer = good(object);
+  answer.manner = manner_of(behaviour);
+  return answer;
+}
+
+std::string WechatState::issue_code(TestCode const* test_code, Moment now) {
+  constexpr std::size_t tail = 16;
+  std::string const random = chance("code");
+  std::string code =
+      test_code == nullptr ? random : std::string(test_code->code) + "-" + random.substr(0, tail);
+  codes_.at(sha256_hex(code)).born = now.steady;
+  return code;
+}
+
+void WechatState::reset() {
+  tokens_.clear();
+  codes_.clear();
+  login_codes_.clear();
+  journal_.clear();
+}
+
+WechatState::Fate& WechatState::sight(BoundedMap<Fate>& fates, std::string const& digest, Moment now) {
+  Fate& fate = fates.at(digest);
+  if (!fate.born) fate.born = now.steady;
+  return fate;
+}
+
+bool WechatState::is_dead(Fate const& fate, Moment now) const {
+  return fate.used || now.steady - fate.born.value_or(now.steady) >= options_.code_life;
+}
+
+std::string WechatState::chance(std::string_view purpose) {
+  return sha256_hex(std::string(purpose) + ":" + std::to_string(seed_) + ":" + std::to_string(++drawn_));
+}
+
+WechatAnswer WechatState::error(int errcode, Moment now, JournalEntry& entry) {
+  entry.errcode = errcode;
+  auto const* const known = std::ranges::find(error_texts, errcode, &ErrorText::errcode);
+  std::string errmsg(known == error_texts.end() ? "error" : known->text);
+  RidStyle const style = known == error_texts.end() ? RidStyle::plain : known->style;
+
+  // "8 hex-8 hex-8 hex", the first from the time; a hint is "9 characters-6 characters" (facts §9).
+  std::string const random = chance("rid");
+  auto const seconds = static_cast<std::uint32_t>(core::unix_seconds(now.wall));
+  std::array<unsigned char, 4> const time{
+      static_cast<unsigned char>(seconds >> 24U), static_cast<unsigned char>(seconds >> 16U),
+      static_cast<unsigned char>(seconds >> 8U), static_cast<unsigned char>(seconds)};
+  if (style == RidStyle::after_hint) {
+    errmsg += " hint: [" + random.substr(16, 9) + "-" + random.substr(25, 6) + "]";
+  }
+  errmsg += style == RidStyle::after_comma ? ", rid: " : " rid: ";
+  errmsg += core::crypto::to_hex(time) + "-" + random.substr(0, 8) + "-" + random.substr(8, 8);
+
+  json::object object;
+  object["errcode"] = errcode;
+  object["errmsg"] = errmsg;
+  return good(object);
+}
+
+}  // namespace onetap::app

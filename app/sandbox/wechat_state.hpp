@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "app/sandbox/bounded_map.hpp"
+#include "app/sandbox/journal.hpp"
+#include "app/sandbox/test_codes.hpp"
+#include "app/sandbox/token_book.hpp"
+
+namespace onetap::app {
+
+/// The paths of api.weixin.qq.com that the stand-in knows.
+inline constexpr std::string_view stable_token_path = "/cgi-bin/stable_token";
+inline constexpr std::string_view token_path = "/cgi-bin/token";
+inline constexpr std::string_view phone_number_path = "/wxa/business/getuserphonenumber";
+inline constexpr std::string_view login_path = "/sns/jscode2session";
+
+struct WechatOptions {
+  std::string appid;                // empty: any appid is somebody
+  std::string secret;               // empty: any secret is right
+  core::seconds token_life{7200};   // facts/wechat-api.md §3.1; 300 has been seen
+  core::seconds code_life{5 * 60};  // facts §1.4
+};
+
+/// One request to WeChat, without its HTTP.
+struct WechatCall {
+  std::string_view method;
+  std::string_view path;
+  std::string_view query;
+  std::string_view body;
+  bool has_content_length = false;
+};
+
+/// How an answer goes out.
+enum class Manner {
+  at_once,
+  late,   // after the caller's patience
+  never,  // the connection closes instead
+};
+
+struct WechatAnswer {
+  Manner manner = Manner::at_once;
+  int status = 200;
+  std::string content_type = "application/json; encoding=utf-8";
+  std::string body;
+};
+
+/// What WeChat knows and decides, without sockets, clock or chance: time and seed are handed in.
+/// Errors are HTTP 200 with an errcode, and errmsg carries a rid, as facts/wechat-api.md says.
+class WechatState {
+ public:
+  WechatState(WechatOptions options, std::uint64_t seed);
+
+  /// The whole surface: every path, every method.
+  [[nodiscard]] WechatAnswer answer(WechatCall const& call, Moment now);
+
+  /// A call that HTTP refused before it could be judged, for the journal. `path` is empty where even that
+  /// was not read.
+  void note_refusal(std::string_view method, std::string_view path, int status, core::WallTime at);
+
+  /// What the page's button does: a code whose life begins now. With `test_code` (a line of the table) the
+  /// code is one of that line; without, it looks like WeChat's own: 64 hex digits.
+  [[nodiscard]] std::string issue_code(TestCode const* test_code, Moment now);
+
+  /// Every access token dies now, with `errcode` for whoever brings it.
+  void kill_tokens(int errcode) { tokens_.kill_all(errcode); }
+
+  /// As if just started; tokens are forgotten, too.
+  void reset();
+
+  [[nodiscard]] Journal const& journal() const { return journal_; }
+  [[nodiscard]] core::seconds code_life() const { return options_.code_life; }
+
+ private:
+  struct Fate {
+    std::optional<core::SteadyTime> born;  // issued here, else seen first
+    bool used = false;
+    std::string refused_token;  // of `expire_token`: good with any other token
+  };
+
+  [[nodiscard]] WechatAnswer judge(WechatCall const& call, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer get_stable_token(WechatCall const& call, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer get_token(WechatCall const& call, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer get_phone_number(WechatCall const& call, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer exchange_code(std::string const& code, std::string const& token,
+                                           std::string const& appid, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer log_in(WechatCall const& call, Moment now, JournalEntry& entry);
+
+  /// The errcode that appid and secret get; 0 when they are right.
+  [[nodiscard]] int check_account(std::string const& appid, std::string const& secret) const;
+  [[nodiscard]] WechatAnswer error(int errcode, Moment now, JournalEntry& entry);
+  [[nodiscard]] bool is_dead(Fate const& fate, Moment now) const;
+  [[nodiscard]] std::string chance(std::string_view purpose);
+  [[nodiscard]] static Fate& sight(BoundedMap<Fate>& fates, std::string const& digest, Moment now);
+
+  WechatOptions options_;
+  std::uint64_t seed_;
+  std::uint64_t drawn_ = 0;
+  TokenBook tokens_;
+  BoundedMap<Fate> codes_;
+  BoundedMap<Fate> login_codes_;
+  Journal journal_;
+};
+
+}  // namespace onetap::app

@@ -1,0 +1,423 @@
+#include "app/server.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <random>
+
+#include "app/data_key.hpp"
+#include "app/sandbox/sandbox.hpp"
+#include "core/crypto/keyring.hpp"
+#include "core/exchange/service.hpp"
+#include "core/limits.hpp"
+#include "core/token/keeper.hpp"
+#include "net/api/routes.hpp"
+#include "net/asio_clock.hpp"
+#include "net/server/http_server.hpp"
+#include "net/task_group.hpp"
+#include "net/wechat/wechat_client.hpp"
+#include "storage/ledger_thread.hpp"
+
+namespace onetap::app {
+namespace {
+
+namespace asio = boost::asio;
+namespace limits = core::limits;
+
+/// A start that failed, in words for the operator.
+struct StartError {
+  ExitStatus status = ExitStatus::cannot_run;
+  std::string sentence;
+};
+
+template <class Value>
+using Start = core::Result<Value, StartError>;
+
+std::filesystem::path absolute(std::filesystem::path const& path) {
+  std::error_code ignored;
+  auto made = std::filesystem::absolute(path, ignored);
+  return ignored ? path : made;
+}
+
+std::span<unsigned char const, 32> key_bytes(DataKey const& key) {
+  std::string_view const bytes = key.reveal();
+  return std::span<unsigned char const, 32>(reinterpret_cast<unsigned char const*>(bytes.data()), 32);
+}
+
+storage::LedgerOptions ledger_options(Settings const& settings, core::crypto::Keyring const& keyring,
+                                      core::Clock const& clock) {
+  return {.path = absolute(settings.database_path),
+          .mode = settings.sandbox ? storage::LedgerMode::sandbox : storage::LedgerMode::real,
+          .key_fingerprint = keyring.fingerprint(),
+          .settings = {.replay_window = settings.replay_window,
+                       .prices = {.quick_micro_yuan = settings.price_quick_micro_yuan,
+                                  .realtime_micro_yuan = settings.price_realtime_micro_yuan}},
+          .now = {.wall = clock.wall(), .steady = clock.steady()}};
+}
+
+ExitStatus status_of(storage::OpenError::Kind kind) {
+  switch (kind) {
+    case storage::OpenError::Kind::wrong_key:
+    case storage::OpenError::Kind::wrong_mode: return ExitStatus::configuration;
+    case storage::OpenError::Kind::disk: return ExitStatus::disk_error;
+    default: return ExitStatus::cannot_run;
+  }
+}
+
+StartError misconfigured(std::string sentence) {
+  return {.status = ExitStatus::configuration, .sentence = std::move(sentence)};
+}
+
+Start<net::TlsContext> load_wechat_tls(Settings const& settings, Sandbox const* sandbox) {
+  std::string ca_pem = sandbox != nullptr ? sandbox->ca_pem() : std::string();
+  if (ca_pem.empty() && !settings.wechat_ca_path.empty()) {
+    auto text = read_text_file(settings.wechat_ca_path);
+    if (!text)
+      return misconfigured("ONETAP_WECHAT_CA: cannot read " + settings.wechat_ca_path + ": " + text.error());
+    ca_pem = std::move(*text);
+  }
+  auto made = net::TlsContext::client(ca_pem);
+  if (!made) return misconfigured("ONETAP_WECHAT_CA: " + made.error());
+  return *made;
+}
+
+// Where the sandbox's certificate authority is put, for `curl --cacert`; made anew at each start.
+std::string sandbox_ca_path(Settings const& settings) {
+  return absolute(settings.database_path).string() + ".ca.pem";
+}
+
+/// The public listener's certificate and key, as the operator gave them or, in the sandbox, made now.
+Start<net::TlsContext> load_listener_tls(Settings const& settings, core::WallTime now) {
+  CertificateWithKey pair;
+  if (settings.tls_certificate_path.empty()) {
+    ThrowawayAuthority const authority(throwaway_validity(now));
+    pair = authority.issue(ServerNames(), throwaway_validity(now));
+    std::ofstream(sandbox_ca_path(settings), std::ios::trunc) << authority.ca_pem();
+  } else {
+    auto certificate = read_text_file(settings.tls_certificate_path);
+    if (!certificate)
+      return misconfigured("ONETAP_TLS_CERT: cannot read " + settings.tls_certificate_path + ": " +
+                           certificate.error());
+    auto key = read_text_file(settings.tls_key_path);
+    if (!key)
+      return misconfigured("ONETAP_TLS_KEY: cannot read " + settings.tls_key_path + ": " + key.error());
+    pair = {.certificate_pem = std::move(*certificate), .key_pem = std::move(*key)};
+  }
+  auto made = net::TlsContext::server(pair.certificate_pem, pair.key_pem);
+  if (!made) return misconfigured("ONETAP_TLS_CERT, ONETAP_TLS_KEY: " + made.error());
+  return *made;
+}
+
+unsigned short port_of(std::string_view address) {
+  unsigned short port = 0;
+  std::string_view const digits = address.substr(address.rfind(':') + 1);
+  std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  return port;
+}
+
+double random_fraction() {
+  std::random_device device;
+  return std::uniform_real_distribution<>(0.0, 1.0)(device);
+}
+
+// Every connection is a descriptor, and the usual soft limit is 1024.
+void raise_descriptor_limit(std::size_t connections_max, core::Log& log) {
+  constexpr rlim_t beside_connections = 256;
+  rlim_t const wanted = connections_max + beside_connections;
+  ::rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  bool const raised = ::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted;
+  if (!raised) {
+    log.warn("descriptor_limit_low", {{"descriptors", limit.rlim_cur},
+                                      {"wanted", wanted},
+                                      {"hint", "raise LimitNOFILE, or lower ONETAP_MAX_CONNECTIONS"}});
+  }
+}
+
+/// What a server is made of and may be missing; everything of it is there before a server is.
+struct Parts {
+  core::crypto::Keyring const& keyring;
+  storage::LedgerFile ledger;
+  net::TlsContext wechat_tls;
+  net::WeChatAddress wechat_address;
+  std::optional<net::TlsContext> listener_tls;
+  Sandbox* sandbox = nullptr;  // null: the real WeChat
+};
+
+/// The composition root: members in the order of their construction, each depending on those above.
+class Server {
+ public:
+  Server(Settings settings, Parts parts, asio::io_context& loop, core::Clock& clock, core::Log& log,
+         LogSink& sink)
+      : settings_(std::move(settings)),
+        loop_(loop),
+        clock_(clock),
+        log_(log),
+        sink_(sink),
+        sandbox_(parts.sandbox),
+        listener_tls_(std::move(parts.listener_tls)),
+        signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+        ledger_(std::move(parts.ledger), clock_, [this](std::string const& reason) { die_of_disk(reason); }),
+        wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_address)),
+        tokens_(clock_, wechat_, log_, {.appid = settings_.appid, .secret = settings_.secret},
+                settings_.wechat_timeout, random_fraction),
+        service_({.clock = clock_,
+                  .ledger = ledger_,
+                  .wechat = wechat_,
+                  .tokens = tokens_,
+                  .keyring = parts.keyring,
+                  .log = log_},
+                 settings_.wechat_timeout),
+        phone_(service_, parts.keyring, log_, settings_.appid,
+               {.level = settings_.verify, .origin = origin_policy()}),
+        public_(loop_, clock_, log_, net::public_routes(phone_), public_options()),
+        operator_(loop_, clock_, log_, net::operator_routes([this] { return unreadiness(); }),
+                  operator_options()),
+        tasks_(loop_.get_executor(),
+               [this](std::string const& what) { log_.error("task_failed", {{"what", what}}); }) {}
+
+  ExitStatus run() {
+    raise_descriptor_limit(settings_.connections_max, log_);
+    say_where();
+    if (listen()) {
+      tasks_.spawn(wechat_.run());
+      tasks_.spawn(tokens_.run());
+      tasks_.spawn(maintain_ledger());
+      tasks_.spawn(obey_signals());
+    } else {
+      exit_status_ = ExitStatus::cannot_run;
+      begin_to_stop();
+    }
+    loop_.run();
+    return exit_status_;
+  }
+
+ private:
+  // On the storage thread: the fate of a commit is unknown, so not one more byte may leave.
+  [[noreturn]] void die_of_disk(std::string const& reason) {
+    log_.error("ledger_failed", {{"what", reason}});
+    sink_.flush();
+    std::_Exit(static_cast<int>(ExitStatus::disk_error));
+  }
+
+  [[nodiscard]] core::OriginPolicy origin_policy() const {
+    core::OriginPolicy policy{.appids = std::vector<std::string>{settings_.appid},
+                              .allow_devtools = settings_.allow_devtools};
+    if (settings_.any_appid) policy.appids = core::AnyAppid{};
+    return policy;
+  }
+
+  [[nodiscard]] net::HttpServerOptions public_options() const {
+    return {.listener = "public",
+            .address = settings_.listen.address,
+            .port = settings_.listen.port,
+            .tls = listener_tls_,
+            .connections_max = settings_.connections_max};
+  }
+
+  [[nodiscard]] net::HttpServerOptions operator_options() const {
+    constexpr std::size_t operators_max = 64;
+    return {.listener = "operator",
+            .address = settings_.admin_listen.address,
+            .port = settings_.admin_listen.port,
+            .tls = settings_.admin_tls ? listener_tls_ : std::nullopt,
+            .connections_max = operators_max};
+  }
+
+  void say_where() {
+    log_.always("starting",
+                {{"version", ONETAP_VERSION},
+                 {"database", absolute(settings_.database_path).string()},
+                 {"key", settings_.data_key ? std::string("ONETAP_DATA_KEY")
+                                            : data_key_path(absolute(settings_.database_path)).string()},
+                 {"app", settings_.appid},
+                 {"sandbox", settings_.sandbox},
+                 {"ca", settings_.tls_certificate_path.empty() && settings_.tls ? sandbox_ca_path(settings_)
+                                                                                : std::string()}});
+    if (settings_.verify == core::VerifyLevel::none) {
+      log_.warn("verify_none",
+                {{"hint", "ONETAP_VERIFY=none: anyone may exchange codes here; for local development only"}});
+    }
+  }
+
+  bool listen() {
+    auto const operator_address = operator_.start();
+    auto const public_address = operator_address ? public_.start() : operator_address;
+    if (!public_address) {
+      log_.error("cannot_start", {{"what", public_address.error()}});
+      return false;
+    }
+    ledger_.write_operator_address(*operator_address);
+    log_.always("listening", {{"listener", "operator"}, {"address", *operator_address}});
+    log_.always("listening", {{"listener", "public"}, {"address", *public_address}});
+    return true;
+  }
+
+  [[nodiscard]] std::vector<std::string> unreadiness() const {
+    std::vector<std::string> reasons;
+    if (!tokens_.current())
+      reasons.emplace_back(tokens_.misconfigured() ? "access_token refused: see the log"
+                                                   : "no access_token yet");
+    if (!ledger_.writable()) reasons.emplace_back("the ledger cannot be written");
+    if (stopping_) reasons.emplace_back("stopping");
+    return reasons;
+  }
+
+  core::Task<> maintain_ledger() {
+    co_await core::shield_from_cancellation();
+    constexpr auto rhythm = std::chrono::seconds(5);
+    while (!stopping_) {
+      ledger_.request_maintenance();
+      [[maybe_unused]] bool const told = co_await clock_.wait(stop_, clock_.steady() + rhythm);
+    }
+  }
+
+  core::Task<> obey_signals() {
+    co_await core::shield_from_cancellation();
+    while (true) {
+      auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
+      if (error) co_return;
+      if (number != SIGHUP) break;
+      reload_certificate();
+    }
+    begin_to_stop();
+  }
+
+  // A bad pair changes nothing: the old one goes on.
+  void reload_certificate() {
+    if (!listener_tls_) return;
+    auto made = load_listener_tls(settings_, clock_.wall());
+    if (!made) return log_.error("certificate_not_reloaded", {{"what", made.error().sentence}});
+    listener_tls_ = *made;
+    public_.use(*listener_tls_);
+    if (settings_.admin_tls) operator_.use(*listener_tls_);
+    log_.always("certificate_reloaded");
+  }
+
+  void begin_to_stop() {
+    log_.always("stopping");
+    stopping_ = true;
+    asio::co_spawn(loop_, stop(), [](std::exception_ptr const& failure) {
+      if (failure) std::rethrow_exception(failure);
+    });
+  }
+
+  // Stop accepting; idle connections end, busy ones finish; then whoever runs in the background; then the
+  // ledger, which commits its last batch. The loop ends by itself.
+  core::Task<> stop() {
+    core::SteadyTime const deadline = clock_.steady() + limits::drain_time;
+    public_.stop();
+    operator_.stop();
+    bool const pages_left = co_await public_.drain(deadline);
+    bool const operators_left = co_await operator_.drain(deadline);
+    stop_.notify_all();
+    tokens_.stop();
+    wechat_.stop();
+    signals_.cancel();
+    bool const tasks_ended = co_await tasks_.join(clock_, deadline);
+    bool const sandbox_ended = co_await stop_sandbox(deadline);
+    ledger_.close();
+    if (!pages_left || !operators_left || !tasks_ended || !sandbox_ended) end_late();
+    log_.always("stopped");
+  }
+
+  core::Task<bool> stop_sandbox(core::SteadyTime deadline) {
+    if (sandbox_ == nullptr) co_return true;
+    sandbox_->stop();
+    bool const ended = co_await sandbox_->drain(deadline);
+    co_return ended;
+  }
+
+  // Something would not end. The ledger is closed, which is the point; what is left heals at the next start.
+  [[noreturn]] void end_late() {
+    log_.error("drain_missed", {{"exchanges", service_.in_flight()}, {"connections", public_.connections()}});
+    sink_.flush();
+    std::_Exit(static_cast<int>(ExitStatus::drain_missed));
+  }
+
+  Settings settings_;
+  asio::io_context& loop_;
+  core::Clock& clock_;
+  core::Log& log_;
+  LogSink& sink_;
+  Sandbox* sandbox_;
+  std::optional<net::TlsContext> listener_tls_;
+  asio::signal_set signals_;
+  storage::LedgerThread ledger_;
+  net::WeChatClient wechat_;
+  core::TokenKeeper tokens_;
+  core::ConsumeService service_;
+  net::PhoneApi phone_;
+  net::HttpServer public_;
+  net::HttpServer operator_;
+  core::Signal stop_;
+  bool stopping_ = false;
+  ExitStatus exit_status_ = ExitStatus::done;
+  net::TaskGroup tasks_;
+};
+
+ExitStatus refuse_to_start(StartError const& error, core::Log& log) {
+  log.error("cannot_start", {{"what", error.sentence}});
+  return error.status;
+}
+
+}  // namespace
+
+ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
+  asio::io_context loop{1};
+  net::AsioClock clock(loop.get_executor());
+
+  auto const key = load_data_key(settings.data_key, absolute(settings.database_path));
+  if (!key) return refuse_to_start(misconfigured("ONETAP_DATA_KEY: " + key.error()), log);
+  core::crypto::Keyring const keyring(key_bytes(*key));
+
+  std::optional<net::TlsContext> listener_tls;
+  if (settings.tls) {
+    auto loaded = load_listener_tls(settings, clock.wall());
+    if (!loaded) return refuse_to_start(loaded.error(), log);
+    listener_tls = *loaded;
+  }
+  std::optional<Sandbox> sandbox;
+  if (settings.sandbox) sandbox.emplace(loop, clock, log, SandboxOptions{});
+  auto wechat_tls = load_wechat_tls(settings, sandbox ? &*sandbox : nullptr);
+  if (!wechat_tls) return refuse_to_start(wechat_tls.error(), log);
+
+  auto ledger = storage::open_ledger(ledger_options(settings, keyring, clock));
+  if (!ledger)
+    return refuse_to_start({.status = status_of(ledger.error().kind), .sentence = ledger.error().sentence},
+                           log);
+  if (ledger->recovery.attempts_in_doubt > 0)
+    log.warn("recovered", {{"attempts_in_doubt", ledger->recovery.attempts_in_doubt}});
+
+  net::WeChatAddress address{.host = settings.wechat_url.host,
+                             .port = settings.wechat_url.port,
+                             .base_path = settings.wechat_url.base_path};
+  if (sandbox) {
+    auto const bound = sandbox->start();
+    if (!bound) return refuse_to_start({.status = ExitStatus::cannot_run, .sentence = bound.error()}, log);
+    address = {.host = "127.0.0.1", .port = port_of(*bound), .base_path = {}};
+  }
+  Parts parts{.keyring = keyring,
+              .ledger = std::move(*ledger),
+              .wechat_tls = *wechat_tls,
+              .wechat_address = std::move(address),
+              .listener_tls = std::move(listener_tls),
+              .sandbox = sandbox ? &*sandbox : nullptr};
+  Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
+  return server.run();
+}
+
+}  // namespace onetap::app

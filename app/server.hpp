@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "app/log_sink.hpp"
+#include "app/settings.hpp"
+#include "core/log.hpp"
+
+namespace onetap::app {
+
+/// Exit statuses (contract, "Configuration").
+enum class ExitStatus { done = 0, cannot_run = 1, configuration = 2, drain_missed = 3, disk_error = 4 };
+
+/// Serves until SIGTERM or SIGINT, then finishes what is in flight and returns. A disk whose state is
+/// unknown ends the process at once, with status 4.
+[[nodiscard]] ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink);
+
+}  // namespace onetap::app

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/gate/verify_level.hpp"
+#include "core/log.hpp"
+#include "core/result.hpp"
+#include "core/secret.hpp"
+
+namespace onetap::app {
+
+/// The root of the keys (contract, ONETAP_DATA_KEY): 32 bytes, no longer base64.
+using DataKey = core::Confidential<struct DataKeyTag>;
+
+using core::LogLevel;
+using core::VerifyLevel;
+
+/// Where to listen: an IP literal (IPv6 without brackets) and a port, 0 for any.
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 0;
+
+  [[nodiscard]] bool is_loopback() const;
+  bool operator==(ListenAddress const&) const = default;
+};
+
+/// An https URL, taken apart; `base_path` is empty or begins with "/" and does not end with one.
+struct HttpsUrl {
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 443;
+  std::string base_path;
+
+  bool operator==(HttpsUrl const&) const = default;
+};
+
+/// What the sandbox answers to when no APPID is given; no real appid has letters beyond "f" in its tail.
+inline constexpr std::string_view sandbox_appid = "wxsandbox000000000";
+
+/// Everything an operator may choose (contract, "Configuration"), read and checked. The defaults are in
+/// the table of app/options.cpp, and nowhere else.
+struct Settings {
+  bool sandbox = false;  // our own WeChat in this process; no money
+
+  std::string appid;
+  core::AppSecret secret;
+  bool any_appid = false;  // sandbox without APPID: the Referer may name any appid
+
+  ListenAddress listen;
+  bool tls = true;
+  std::string tls_certificate_path;  // both empty in the sandbox: a self-signed pair is made
+  std::string tls_key_path;
+  std::size_t connections_max = 0;
+
+  ListenAddress admin_listen;
+  std::optional<core::OperatorToken> admin_token;
+  bool admin_tls = false;  // off loopback, with the public listener's certificate
+
+  std::string database_path;
+  std::optional<DataKey> data_key;  // none: the file `<database>.key`
+  std::chrono::seconds replay_window{0};
+
+  HttpsUrl wechat_url;         // not used in the sandbox
+  std::string wechat_ca_path;  // PEM; empty: the system's store (in the sandbox, its own)
+  std::chrono::milliseconds wechat_timeout{0};
+
+  core::VerifyLevel verify = core::VerifyLevel::origin;
+  bool allow_devtools = true;
+
+  std::int64_t price_quick_micro_yuan = 0;
+  std::int64_t price_realtime_micro_yuan = 0;
+
+  core::LogLevel log_level = core::LogLevel::info;
+};
+
+struct ParsedSettings {
+  Settings settings;
+  std::vector<std::string> warnings;  // one sentence each, for the log; nothing secret
+};
+
+using Environment = std::map<std::string, std::string, std::less<>>;
+
+/// A file's whole text, or why it can't be read ("No such file or directory").
+using FileReader = std::function<core::Result<std::string, std::string>(std::string const& path)>;
+
+/// Reads what follows `onetap serve` and the environment; a flag beats a variable, an empty variable is
+/// unset. Otherwise every problem at once, one line each: the name, what is wrong, what would be right.
+/// Secrets are never repeated in a line.
+[[nodiscard]] core::Result<ParsedSettings, std::vector<std::string>> parse_settings(
+    std::span<std::string const> arguments, Environment const& environment, FileReader const& read_file);
+
+/// Whether --help or -h is among what follows `onetap serve`; then serve_help() is the answer.
+[[nodiscard]] bool asks_for_help(std::span<std::string const> arguments);
+
+/// The process's own, from its null-terminated `environ`.
+[[nodiscard]] Environment environment_from(char const* const* entries);
+
+/// The FileReader of real life; refuses directories and more than 1 MiB.
+[[nodiscard]] core::Result<std::string, std::string> read_text_file(std::string const& path);
+
+}  // namespace onetap::app

@@ -1,0 +1,153 @@
+#include "core/crypto/digest.hpp"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+
+namespace onetap::core::crypto {
+
+namespace {
+
+/// Frees with `function`; for OpenSSL's handles.
+template <auto function>
+struct FreedBy {
+  template <class Handle>
+  void operator()(Handle* handle) const {
+    function(handle);
+  }
+};
+
+template <class Handle, auto function>
+using Owned = std::unique_ptr<Handle, FreedBy<function>>;
+
+/// OpenSSL fails here only when it is broken or out of memory.
+void require(bool succeeded, char const* what) {
+  if (!succeeded) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
+}
+
+// A fetch searches the providers, so each algorithm is fetched once.
+EVP_MD const* fetched_sha256() {
+  static Owned<EVP_MD, EVP_MD_free> const algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  require(algorithm != nullptr, "EVP_MD_fetch SHA256");
+  return algorithm.get();
+}
+
+EVP_MAC* fetched_hmac() {
+  static Owned<EVP_MAC, EVP_MAC_free> const algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+  require(algorithm != nullptr, "EVP_MAC_fetch HMAC");
+  return algorithm.get();
+}
+
+EVP_KDF* fetched_hkdf() {
+  static Owned<EVP_KDF, EVP_KDF_free> const algorithm(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
+  require(algorithm != nullptr, "EVP_KDF_fetch HKDF");
+  return algorithm.get();
+}
+
+// OpenSSL's parameters are not const-correct: what is handed in is only read.
+OSSL_PARAM digest_parameter(char const* name) {
+  return OSSL_PARAM_construct_utf8_string(name, const_cast<char*>("SHA256"), 0);
+}
+
+OSSL_PARAM bytes_parameter(char const* name, void const* bytes, std::size_t size) {
+  return OSSL_PARAM_construct_octet_string(name, const_cast<void*>(bytes), size);
+}
+
+unsigned char const* unsigned_bytes(std::string_view text) {
+  return reinterpret_cast<unsigned char const*>(text.data());
+}
+
+}  // namespace
+
+Digest sha256(std::string_view data) {
+  Digest digest{};
+  require(EVP_Digest(data.data(), data.size(), digest.data(), nullptr, fetched_sha256(), nullptr) == 1,
+          "EVP_Digest");
+  return digest;
+}
+
+Digest hmac_sha256(std::span<unsigned char const> key, std::string_view message) {
+  Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> const context(EVP_MAC_CTX_new(fetched_hmac()));
+  require(context != nullptr, "EVP_MAC_CTX_new");
+  std::array<OSSL_PARAM, 2> const parameters{digest_parameter(OSSL_MAC_PARAM_DIGEST),
+                                             OSSL_PARAM_construct_end()};
+  Digest digest{};
+  // A null key would mean "the key set before"; an empty one needs an address.
+  unsigned char const* const key_bytes = key.empty() ? digest.data() : key.data();
+  std::size_t size = 0;
+  require(EVP_MAC_init(context.get(), key_bytes, key.size(), parameters.data()) == 1, "EVP_MAC_init");
+  require(EVP_MAC_update(context.get(), unsigned_bytes(message), message.size()) == 1, "EVP_MAC_update");
+  require(EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) == 1, "EVP_MAC_final");
+  require(size == digest.size(), "HMAC's size");
+  return digest;
+}
+
+Digest hkdf_sha256(std::span<unsigned char const> key, std::string_view info) {
+  Owned<EVP_KDF_CTX, EVP_KDF_CTX_free> const context(EVP_KDF_CTX_new(fetched_hkdf()));
+  require(context != nullptr, "EVP_KDF_CTX_new");
+  std::array<OSSL_PARAM, 4> const parameters{
+      digest_parameter(OSSL_KDF_PARAM_DIGEST),
+      bytes_parameter(OSSL_KDF_PARAM_KEY, key.data(), key.size()),
+      bytes_parameter(OSSL_KDF_PARAM_INFO, info.data(), info.size()),
+      OSSL_PARAM_construct_end(),
+  };
+  Digest derived{};
+  require(EVP_KDF_derive(context.get(), derived.data(), derived.size(), parameters.data()) == 1,
+          "EVP_KDF_derive");
+  return derived;
+}
+
+bool equal_in_constant_time(std::string_view left, std::string_view right) {
+  return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
+}
+
+void fill_random(std::span<unsigned char> bytes) {
+  require(bytes.size() <= INT_MAX, "RAND_bytes");
+  require(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1, "RAND_bytes");
+}
+
+std::string to_hex(std::span<unsigned char const> bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(2 * bytes.size());
+  for (unsigned char const byte : bytes) {
+    hex += digits[byte >> 4U];
+    hex += digits[byte & 15U];
+  }
+  return hex;
+}
+
+std::string to_base64(std::span<unsigned char const> bytes) {
+  require(bytes.size() <= INT_MAX / 2, "EVP_EncodeBlock");
+  std::string text((bytes.size() + 2) / 3 * 4, '\0');
+  // Writes the terminating zero too, which a string has room for.
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
+                  static_cast<int>(bytes.size()));
+  return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0 || text.size() > INT_MAX) return std::nullopt;
+  std::string bytes(text.size() / 4 * 3, '\0');
+  auto* const out = reinterpret_cast<unsigned char*>(bytes.data());
+  int const decoded = EVP_DecodeBlock(out, unsigned_bytes(text), static_cast<int>(text.size()));
+  if (decoded < 0) return std::nullopt;
+  std::size_t const padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  bytes.resize(static_cast<std::size_t>(decoded) - std::min(padding, static_cast<std::size_t>(decoded)));
+
+  // EVP_DecodeBlock forgives white space, stray bits and padding within: only what encodes to the same
+  // text was in order.
+  if (to_base64(std::span(unsigned_bytes(bytes), bytes.size())) != text) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace onetap::core::crypto

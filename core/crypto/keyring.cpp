@@ -1,0 +1,227 @@
+#include "core/crypto/keyring.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/crypto/digest.hpp"
+
+namespace onetap::core::crypto {
+
+namespace {
+
+constexpr std::string_view pepper_label = "onetap pepper v1";
+constexpr std::string_view sealing_label = "onetap seal v1";
+constexpr std::string_view caller_label = "onetap caller v1";
+constexpr std::string_view phone_label = "onetap phone v1";
+constexpr std::string_view fingerprint_label = "onetap fingerprint v1";
+constexpr std::string_view sealed_number_label = "onetap sealed number v1";
+
+constexpr unsigned char sealed_version = 1;
+constexpr std::size_t nonce_bytes = 12;
+constexpr std::size_t tag_bytes = 16;
+constexpr std::size_t frame_bytes = 1 + nonce_bytes + tag_bytes;
+
+struct CipherContextFree {
+  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+};
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, CipherContextFree>;
+
+struct CipherFree {
+  void operator()(EVP_CIPHER* cipher) const { EVP_CIPHER_free(cipher); }
+};
+
+void require(bool succeeded, char const* what) {
+  if (!succeeded) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
+}
+
+CipherContext new_cipher_context() {
+  CipherContext context(EVP_CIPHER_CTX_new());
+  require(context != nullptr, "EVP_CIPHER_CTX_new");
+  return context;
+}
+
+// A fetch searches the providers, so it is done once.
+EVP_CIPHER const* fetched_aes_256_gcm() {
+  static std::unique_ptr<EVP_CIPHER, CipherFree> const cipher(
+      EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr));
+  require(cipher != nullptr, "EVP_CIPHER_fetch AES-256-GCM");
+  return cipher.get();
+}
+
+/// Bytes in the clear; wiped when they go. Never grows, so that no copy stays behind.
+class ClearBytes {
+ public:
+  explicit ClearBytes(std::size_t size) : bytes_(size) {}
+  ClearBytes(ClearBytes const&) = delete;
+  ClearBytes& operator=(ClearBytes const&) = delete;
+  ~ClearBytes() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
+
+  [[nodiscard]] unsigned char* data() { return bytes_.data(); }
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  [[nodiscard]] std::string_view text() const {
+    return {reinterpret_cast<char const*>(bytes_.data()), bytes_.size()};
+  }
+
+ private:
+  std::vector<unsigned char> bytes_;
+};
+
+constexpr std::size_t length_bytes = 4;
+
+/// Writes `text` behind its length (32 bits, big-endian) and returns where the next one goes.
+unsigned char* write_text(unsigned char* to, std::string_view text) {
+  for (unsigned shift = 32; shift > 0; shift -= 8) {
+    *to++ = static_cast<unsigned char>(text.size() >> (shift - 8));
+  }
+  return std::ranges::copy(text, to).out;
+}
+
+/// Takes what write_text wrote from the front of `bytes`.
+std::optional<std::string> read_text(std::string_view& bytes) {
+  if (bytes.size() < length_bytes) return std::nullopt;
+  std::size_t size = 0;
+  for (char const byte : bytes.substr(0, length_bytes)) size = size << 8U | static_cast<unsigned char>(byte);
+  bytes.remove_prefix(length_bytes);
+  if (bytes.size() < size) return std::nullopt;
+  std::string text(bytes.substr(0, size));
+  bytes.remove_prefix(size);
+  return text;
+}
+
+std::optional<PhoneNumber> read_number(std::string_view bytes) {
+  std::optional<std::string> phone_number = read_text(bytes);
+  std::optional<std::string> pure_phone_number = read_text(bytes);
+  std::optional<std::string> country_code = read_text(bytes);
+  if (!phone_number || !pure_phone_number || !country_code || !bytes.empty()) return std::nullopt;
+  return PhoneNumber{
+      .phone_number = Confidential<PhoneNumberTag>(*std::move(phone_number)),
+      .pure_phone_number = Confidential<PurePhoneNumberTag>(*std::move(pure_phone_number)),
+      .country_code = *std::move(country_code),
+  };
+}
+
+/// What the tag covers beside the ciphertext: what the bytes are, and the row they belong to.
+std::string associated_data(std::int64_t consumption) {
+  std::string data(sealed_number_label);
+  for (unsigned shift = 64; shift > 0; shift -= 8) {
+    data += static_cast<char>(static_cast<std::uint64_t>(consumption) >> (shift - 8) & 0xFFU);
+  }
+  return data;
+}
+
+unsigned char const* unsigned_bytes(std::string_view text) {
+  return reinterpret_cast<unsigned char const*>(text.data());
+}
+
+int to_int(std::size_t size) {
+  require(size <= static_cast<std::size_t>(std::numeric_limits<int>::max()), "size");
+  return static_cast<int>(size);
+}
+
+/// Two texts under the pepper. Their digests are joined, so no two pairs make the same message; the end
+/// of line sets it apart from code_key's, which ends with a hex digit.
+Digest keyed_digest(Digest const& pepper, std::string_view label, std::string_view first,
+                    std::string_view second) {
+  std::string message(label);
+  message += '\n';
+  message += to_hex(sha256(first));
+  message += '\n';
+  message += to_hex(sha256(second));
+  message += '\n';
+  return hmac_sha256(pepper, message);
+}
+
+}  // namespace
+
+Keyring::Keyring(std::span<unsigned char const, 32> data_key)
+    : pepper_(hkdf_sha256(data_key, pepper_label)), sealing_key_(hkdf_sha256(data_key, sealing_label)) {}
+
+Keyring::~Keyring() {
+  OPENSSL_cleanse(pepper_.data(), pepper_.size());
+  OPENSSL_cleanse(sealing_key_.data(), sealing_key_.size());
+}
+
+CodeKey Keyring::code_key(std::string_view appid, Code const& code) const {
+  std::string message(appid);
+  message += '\n';
+  message += to_hex(sha256(code.reveal()));
+  return CodeKey{.digest = hmac_sha256(pepper_, message)};
+}
+
+CallerKey Keyring::caller_key(std::string_view appid, IdempotencyKey const& key) const {
+  return CallerKey{.digest = keyed_digest(pepper_, caller_label, appid, key.reveal())};
+}
+
+Digest Keyring::phone_key(PhoneNumber const& number) const {
+  return keyed_digest(pepper_, phone_label, number.country_code, number.pure_phone_number.reveal());
+}
+
+Digest Keyring::fingerprint() const { return hmac_sha256(pepper_, fingerprint_label); }
+
+SealedBytes Keyring::seal(std::int64_t consumption, PhoneNumber const& number) const {
+  std::string_view const phone_number = number.phone_number.reveal();
+  std::string_view const pure_phone_number = number.pure_phone_number.reveal();
+  ClearBytes clear(3 * length_bytes + phone_number.size() + pure_phone_number.size() +
+                   number.country_code.size());
+  unsigned char* end = write_text(clear.data(), phone_number);
+  end = write_text(end, pure_phone_number);
+  write_text(end, number.country_code);
+
+  SealedBytes sealed(frame_bytes + clear.size());
+  sealed.front() = sealed_version;
+  std::span<unsigned char> const nonce = std::span(sealed).subspan(1, nonce_bytes);
+  fill_random(nonce);
+  unsigned char* const ciphertext = nonce.data() + nonce.size();
+  unsigned char* const tag = ciphertext + clear.size();
+
+  std::string const associated = associated_data(consumption);
+  CipherContext const context = new_cipher_context();
+  int written = 0;
+  require(EVP_EncryptInit_ex2(context.get(), fetched_aes_256_gcm(), sealing_key_.data(), nonce.data(),
+                              nullptr) == 1,
+          "EVP_EncryptInit_ex2");
+  require(EVP_EncryptUpdate(context.get(), nullptr, &written, unsigned_bytes(associated),
+                            to_int(associated.size())) == 1,
+          "EVP_EncryptUpdate");
+  require(EVP_EncryptUpdate(context.get(), ciphertext, &written, clear.data(), to_int(clear.size())) == 1,
+          "EVP_EncryptUpdate");
+  require(EVP_EncryptFinal_ex(context.get(), tag, &written) == 1, "EVP_EncryptFinal_ex");
+  require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, tag_bytes, tag) == 1, "GCM tag");
+  return sealed;
+}
+
+std::optional<PhoneNumber> Keyring::open(std::int64_t consumption, SealedBytes const& sealed) const {
+  if (sealed.size() < frame_bytes || sealed.front() != sealed_version) return std::nullopt;
+  std::span<unsigned char const> const nonce = std::span(sealed).subspan(1, nonce_bytes);
+  ClearBytes clear(sealed.size() - frame_bytes);
+  unsigned char const* const ciphertext = nonce.data() + nonce.size();
+  std::array<unsigned char, tag_bytes> tag{};
+  std::copy_n(ciphertext + clear.size(), tag.size(), tag.begin());
+
+  std::string const associated = associated_data(consumption);
+  CipherContext const context = new_cipher_context();
+  int written = 0;
+  require(EVP_DecryptInit_ex2(context.get(), fetched_aes_256_gcm(), sealing_key_.data(), nonce.data(),
+                              nullptr) == 1,
+          "EVP_DecryptInit_ex2");
+  require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, tag_bytes, tag.data()) == 1, "GCM tag");
+  require(EVP_DecryptUpdate(context.get(), nullptr, &written, unsigned_bytes(associated),
+                            to_int(associated.size())) == 1,
+          "EVP_DecryptUpdate");
+  require(EVP_DecryptUpdate(context.get(), clear.data(), &written, ciphertext, to_int(clear.size())) == 1,
+          "EVP_DecryptUpdate");
+  std::array<unsigned char, tag_bytes> rest{};  // GCM leaves none; the call needs an address
+  if (EVP_DecryptFinal_ex(context.get(), rest.data(), &written) != 1) return std::nullopt;
+  return read_number(clear.text());
+}
+
+}  // namespace onetap::core::crypto

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/clock.hpp"
+#include "core/exchange/ledger.hpp"
+#include "core/exchange/wechat.hpp"
+#include "core/secret.hpp"
+
+namespace onetap::core {
+
+/// What a reply of WeChat's means for a code.
+enum class Verdict {
+  number,         // the number, ours and fresh
+  code_invalid,   // WeChat looked at the code and refused it; final
+  token_refused,  // refused before the code was looked at: a new token, and once more
+  rate_limited,   // refused before the code was looked at
+  misconfigured,  // refused before the code was looked at; the operator must act
+  no_quota,       // refused: the resource pack is used up
+  not_sent,       // no byte left
+  doubt,          // anything else: the code may be spent and the answer lost
+};
+
+struct Answer {
+  Verdict verdict = Verdict::doubt;
+  Cause cause = Cause::none;          // set where the verdict leads to `retryable` or `in_doubt`
+  std::optional<int> errcode;         // when WeChat sent one
+  std::string rid;                    // WeChat's request id, for its support; may be empty
+  std::optional<PhoneNumber> number;  // with Verdict::number
+  std::string hint;                   // one line for the operator; may be empty
+};
+
+/// One row of WeChat's errcodes as getuserphonenumber and the token endpoints send them
+/// (facts/wechat-api.md §1.3, §3.3).
+struct ErrcodeRule {
+  int errcode;
+  Verdict verdict;
+  Cause cause;
+  std::string_view hint;
+};
+
+/// Every errcode this server knows. One that is not here is doubt.
+[[nodiscard]] std::span<ErrcodeRule const> errcode_rules();
+
+/// `appid` is the one whose code was sent; `now` is compared with the watermark's time.
+[[nodiscard]] Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, WallTime now);
+
+struct FetchedToken {
+  AccessToken token;
+  seconds lifetime{};  // expires_in
+};
+
+/// The token endpoint's reply: a token, or why there is none.
+struct TokenAnswer {
+  std::optional<FetchedToken> fetched;
+  bool misconfigured = false;  // asking again changes nothing until the operator has acted
+  std::optional<int> errcode;
+  std::string rid;
+  std::string hint;  // one line for the operator
+};
+
+[[nodiscard]] TokenAnswer judge_token_answer(WeChatReply const& reply);
+
+/// The rid at the end of an errmsg ("… rid: 6458a111-5785bc4d-452368fb"), or nothing.
+[[nodiscard]] std::string rid_of(std::string_view errmsg);
+
+}  // namespace onetap::core

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <optional>
+#include <variant>
+
+#include "core/exchange/answer.hpp"
+#include "core/exchange/ledger.hpp"
+
+namespace onetap::core {
+
+/// Why an exchange cannot be begun although nothing speaks against the code.
+enum class Unready { token_misconfigured, no_token, no_line };
+
+/// What happened; the driver reports it to the machine.
+namespace event {
+
+/// A code came. `ready`: token and line are at hand.
+struct Presented {
+  bool ready = false;
+};
+struct Found {
+  ledger::FindResult result;
+};
+struct Prepared {
+  std::optional<Unready> missing;
+};
+struct Began {
+  ledger::BeginResult result;
+};
+struct Answered {
+  Answer answer;
+};
+/// After a refused token: a newer one is at hand, or why not.
+struct Refreshed {
+  std::optional<Unready> missing;
+};
+struct Resent {
+  std::optional<AttemptId> attempt;
+};
+struct Settled {};
+
+}  // namespace event
+
+using ExchangeEvent = std::variant<event::Presented, event::Found, event::Prepared, event::Began,
+                                   event::Answered, event::Refreshed, event::Resent, event::Settled>;
+
+/// What to do next; exactly one for each event.
+namespace action {
+
+struct Find {};
+struct Prepare {};  // get token and line
+struct Begin {};    // T1
+struct Call {
+  AttemptId attempt;
+};
+struct RefreshToken {};
+struct Resend {  // close the refused attempt, open the next, in one commit
+  AttemptId refused;
+  int errcode = 0;
+  std::string rid;
+};
+struct Settle {  // T2
+  AttemptId attempt;
+  State state = State::in_doubt;
+  Answer answer;
+};
+
+/// The end: what the client is to hear.
+struct Reply {
+  std::variant<Answer, ledger::Stored, ledger::NotYours, ledger::Unavailable, Unready> outcome;
+  std::optional<Unready> because{};  // beside a refused token: why there was no newer one
+};
+
+}  // namespace action
+
+using ExchangeAction = std::variant<action::Find, action::Prepare, action::Begin, action::Call,
+                                    action::RefreshToken, action::Resend, action::Settle, action::Reply>;
+
+/// One code's way through design/ledger.md's table: events in, one action out; no I/O and no clock.
+/// It never calls WeChat before the intent is durable, settles every call once, calls a second time only
+/// after a refused token, and ends in exactly one reply.
+class ExchangeMachine {
+ public:
+  /// An event that does not belong to the state is a broken promise of the driver's: std::logic_error.
+  [[nodiscard]] ExchangeAction on(ExchangeEvent event);
+
+ private:
+  enum class Phase { waiting, finding, preparing, beginning, calling, refreshing, resending, settling, done };
+
+  ExchangeAction take(event::Presented const& presented);
+  ExchangeAction take(event::Found const& found);
+  ExchangeAction take(event::Prepared const& prepared);
+  ExchangeAction take(event::Began const& began);
+  ExchangeAction take(event::Answered const& answered);
+  ExchangeAction take(event::Refreshed const& refreshed);
+  ExchangeAction take(event::Resent const& resent);
+  ExchangeAction take(event::Settled const& settled);
+
+  void expect(Phase phase) const;
+  ExchangeAction reply(action::Reply reply);
+  ExchangeAction settle();
+
+  Phase phase_ = Phase::waiting;
+  AttemptId attempt_;
+  Answer answer_;
+  bool resent_ = false;
+  std::optional<Unready> because_;
+};
+
+/// The state that an answer leads to.
+[[nodiscard]] State state_after(Verdict verdict);
+
+}  // namespace onetap::core

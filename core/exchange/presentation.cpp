@@ -1,0 +1,80 @@
+#include "core/exchange/presentation.hpp"
+
+namespace onetap::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+Problem with_wechat(Problem problem, Answer const& answer) {
+  problem.errcode = answer.errcode;
+  problem.rid = answer.rid;
+  return problem;
+}
+
+// 45011 counts calls by the minute; 45009 by the day, and then we look again in a minute.
+seconds until_next_minute(WallTime now) {
+  auto const into_minute = std::chrono::floor<seconds>(now).time_since_epoch() % 60s;
+  return 60s - into_minute;
+}
+
+Problem wechat_unavailable(seconds retry_after) {
+  return {.code = ProblemCode::wechat_unavailable, .charged = Charged::unknown, .retry_after = retry_after};
+}
+
+Problem service_misconfigured() {
+  return {.code = ProblemCode::service_misconfigured, .charged = Charged::unknown, .retry_after = 5s};
+}
+
+}  // namespace
+
+Problem problem_for(Answer const& answer, std::optional<Unready> because, WallTime now) {
+  switch (answer.verdict) {
+    case Verdict::code_invalid:
+      return with_wechat({.code = ProblemCode::code_invalid, .charged = Charged::unknown}, answer);
+    case Verdict::token_refused: {
+      bool const operator_must_act = because == Unready::token_misconfigured;
+      return with_wechat(operator_must_act ? service_misconfigured() : wechat_unavailable(2s), answer);
+    }
+    case Verdict::rate_limited: return with_wechat(wechat_unavailable(until_next_minute(now)), answer);
+    case Verdict::misconfigured: return with_wechat(service_misconfigured(), answer);
+    case Verdict::no_quota:
+      return with_wechat({.code = ProblemCode::quota_exhausted, .charged = Charged::no, .retry_after = 60s},
+                         answer);
+    case Verdict::not_sent: return wechat_unavailable(1s);
+    case Verdict::number:
+      return {.code = ProblemCode::internal, .charged = Charged::yes};  // numbers are no problem
+    case Verdict::doubt: break;
+  }
+  bool const number_was_given = answer.cause == Cause::watermark;
+  Problem const problem{
+      .code = number_was_given ? ProblemCode::watermark_mismatch : ProblemCode::outcome_unknown,
+      .charged = number_was_given ? Charged::yes : Charged::unknown};
+  return with_wechat(problem, answer);
+}
+
+Problem problem_for(ledger::Stored const& stored) {
+  bool const rejected = stored.state == State::rejected;
+  return {.code = rejected ? ProblemCode::code_invalid : ProblemCode::outcome_unknown,
+          .charged = stored.state == State::lost ? Charged::yes : Charged::unknown,
+          .errcode = stored.errcode,
+          .rid = stored.rid};
+}
+
+Problem problem_for(ledger::NotYours const& not_yours) {
+  return {.code = not_yours.in_progress ? ProblemCode::code_in_progress : ProblemCode::code_already_used,
+          .charged = not_yours.charged ? Charged::yes : Charged::unknown};
+}
+
+Problem problem_for(Unready unready) {
+  return unready == Unready::token_misconfigured ? service_misconfigured() : wechat_unavailable(2s);
+}
+
+Problem storage_unavailable() {
+  return {.code = ProblemCode::storage_unavailable, .charged = Charged::unknown, .retry_after = 5s};
+}
+
+Problem server_busy() {
+  return {.code = ProblemCode::server_busy, .charged = Charged::unknown, .retry_after = 1s};
+}
+
+}  // namespace onetap::core

@@ -1,0 +1,205 @@
+#include "core/exchange/service.hpp"
+
+#include <utility>
+
+#include "core/exchange/presentation.hpp"
+#include "core/limits.hpp"
+
+namespace onetap::core {
+
+/// An exchange under way, for those who present the same code meanwhile.
+struct ConsumeService::Flight {
+  std::optional<CallerKey> caller;
+  std::optional<ConsumeResult> result;
+  Signal landed;
+};
+
+/// What one exchange holds on its way.
+struct ConsumeService::Exchange {
+  Intent intent;
+  Code code;
+  SteadyTime started;
+  SteadyTime deadline;
+  std::optional<HeldToken> token;
+  std::unique_ptr<WeChatLine> line;
+};
+
+ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
+    : ports_(ports), wechat_answer_time_(wechat_answer_time) {}
+
+Task<ConsumeResult> ConsumeService::consume(ConsumeRequest request) {
+  // Awaits under way must not be cut short either: an answer that is on its way would be lost.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  CodeKey const code_key = ports_.keyring.code_key(request.appid, request.code);
+  if (auto const found = flights_.find(code_key); found != flights_.end()) {
+    bool const same_caller = request.caller && request.caller == found->second->caller;
+    if (!same_caller)
+      co_return ConsumeResult{problem_for(ledger::NotYours{.in_progress = true}), request.kind};
+    co_return co_await follow(found->second);
+  }
+  if (flights_.size() >= limits::exchanges_in_flight_max)
+    co_return ConsumeResult{server_busy(), request.kind};
+
+  auto const flight = std::make_shared<Flight>();
+  flight->caller = request.caller;
+  flights_.emplace(code_key, flight);
+  struct Landing {  // also when a port breaks its promise: nobody may wait for an answer that never comes
+    ConsumeService& service;
+    CodeKey const& key;
+    Flight& flight;
+    ~Landing() {
+      service.flights_.erase(key);
+      flight.landed.notify_all();
+    }
+  } const landing{.service = *this, .key = code_key, .flight = *flight};
+  flight->result = co_await lead(std::move(request), code_key);
+  co_return *flight->result;
+}
+
+Task<ConsumeResult> ConsumeService::follow(std::shared_ptr<Flight> flight) {
+  SteadyTime const patience = ports_.clock.steady() + limits::follower_time;
+  if (!flight->result) [[maybe_unused]]
+    bool const landed = co_await ports_.clock.wait(flight->landed, patience);
+  if (!flight->result) co_return ConsumeResult{server_busy()};
+  ConsumeResult result = *flight->result;
+  result.replayed = true;
+  co_return result;
+}
+
+Task<ConsumeResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_key) {
+  SteadyTime const now = ports_.clock.steady();
+  Exchange exchange{.intent = {.code_key = code_key,
+                               .caller = request.caller,
+                               .appid = std::move(request.appid),
+                               .kind = request.kind,
+                               .request_id = std::move(request.request_id),
+                               .scene = std::move(request.scene),
+                               .out_id = std::move(request.out_id),
+                               .client_env = request.client_env,
+                               .at = ports_.clock.wall()},
+                    .code = std::move(request.code),
+                    .started = now,
+                    .deadline = now + wechat_answer_time_ + limits::exchange_time_beyond_wechat,
+                    .token = ports_.tokens.current(),
+                    .line = ports_.wechat.take_line()};
+  ExchangeMachine machine;
+  ExchangeAction next = machine.on(event::Presented{.ready = exchange.token && exchange.line});
+  while (!std::holds_alternative<action::Reply>(next)) {
+    ExchangeEvent happened =
+        co_await std::visit([&](auto act) { return perform(exchange, std::move(act)); }, std::move(next));
+    next = machine.on(std::move(happened));
+  }
+  co_return present(exchange, std::get<action::Reply>(next));
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Find /*action*/) {
+  ledger::FindResult result = co_await ports_.ledger.find(exchange.intent);
+  co_return event::Found{std::move(result)};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Prepare /*action*/) {
+  std::optional<Unready> const missing = co_await get_token(exchange);
+  if (missing) co_return event::Prepared{missing};
+  if (!exchange.line) {
+    LineResult opened = co_await ports_.wechat.open_line(exchange.deadline);
+    exchange.line = std::move(opened.line);
+    if (!exchange.line) {
+      ports_.log.warn("wechat_unreachable", {{"request_id", exchange.intent.request_id},
+                                             {"failure", to_string(opened.failure)},
+                                             {"detail", opened.failure_detail}});
+      co_return event::Prepared{Unready::no_line};
+    }
+  }
+  co_return event::Prepared{};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Begin /*action*/) {
+  ledger::BeginResult result = co_await ports_.ledger.begin(exchange.intent);
+  co_return event::Began{std::move(result)};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Call /*action*/) {
+  WeChatReply const reply = co_await ports_.wechat.get_user_phone_number(
+      std::move(exchange.line), exchange.token->token, exchange.code, wechat_answer_time_, exchange.deadline);
+  co_return event::Answered{judge_phone_answer(reply, exchange.intent.appid, ports_.clock.wall())};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::RefreshToken /*action*/) {
+  ports_.tokens.drop(exchange.token->generation);
+  exchange.token.reset();
+  std::optional<Unready> const missing = co_await get_token(exchange);
+  co_return event::Refreshed{missing};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Resend action) {
+  Resend refused{
+      .refused = action.refused, .errcode = action.errcode, .rid = action.rid, .at = ports_.clock.wall()};
+  std::optional<AttemptId> const attempt = co_await ports_.ledger.resend(std::move(refused));
+  co_return event::Resent{attempt};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Settle action) {
+  Settlement settlement{.attempt = action.attempt,
+                        .state = action.state,
+                        .cause = action.answer.cause,
+                        .errcode = action.answer.errcode,
+                        .rid = action.answer.rid,
+                        .sealed_number = {},
+                        .phone_mask = {},
+                        .phone_key = {},
+                        .at = ports_.clock.wall()};
+  if (action.answer.number) {
+    settlement.sealed_number = ports_.keyring.seal(action.attempt.consumption, *action.answer.number);
+    settlement.phone_mask = action.answer.number->mask();
+    settlement.phone_key = ports_.keyring.phone_key(*action.answer.number);
+  }
+  co_await ports_.ledger.settle(std::move(settlement));
+  log_exchange(exchange, action);
+  co_return event::Settled{};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& /*exchange*/, action::Reply /*action*/) {
+  throw std::logic_error("a reply ends the exchange");
+  co_return event::Settled{};
+}
+
+Task<std::optional<Unready>> ConsumeService::get_token(Exchange& exchange) {
+  if (!exchange.token) exchange.token = co_await ports_.tokens.get(exchange.deadline);
+  if (exchange.token) co_return std::nullopt;
+  co_return ports_.tokens.misconfigured() ? Unready::token_misconfigured : Unready::no_token;
+}
+
+ConsumeResult ConsumeService::present(Exchange const& exchange, action::Reply const& reply) {
+  Kind const kind = exchange.intent.kind;
+  if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
+    if (answer->number) return {*answer->number, kind};
+    return {problem_for(*answer, reply.because, ports_.clock.wall()), kind};
+  }
+  if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
+    if (stored->state != State::ok) return {problem_for(*stored), stored->kind, true};
+    auto number = ports_.keyring.open(stored->consumption, stored->sealed_number);
+    if (number) return {std::move(*number), stored->kind, true};
+    ports_.log.error("sealed_number_unreadable", {{"consumption", stored->consumption}});
+    return {Problem{.code = ProblemCode::internal, .charged = Charged::yes}, stored->kind};
+  }
+  if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome))
+    return {problem_for(*not_yours), kind};
+  if (auto const* unready = std::get_if<Unready>(&reply.outcome)) return {problem_for(*unready), kind};
+  return {storage_unavailable(), kind};
+}
+
+void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const& settled) const {
+  auto const took = std::chrono::duration<double, std::milli>(ports_.clock.steady() - exchange.started);
+  ports_.log.info("exchange", {{"request_id", exchange.intent.request_id},
+                               {"app", exchange.intent.appid},
+                               {"consumption", settled.attempt.consumption},
+                               {"attempt", settled.attempt.number},
+                               {"outcome", to_string(settled.state)},
+                               {"cause", to_string(settled.answer.cause)},
+                               {"errcode", settled.answer.errcode.value_or(0)},
+                               {"rid", settled.answer.rid},
+                               {"hint", settled.answer.hint},
+                               {"latency_ms", took.count()}});
+}
+
+}  // namespace onetap::core

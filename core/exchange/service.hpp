@@ -1,0 +1,82 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "core/clock.hpp"
+#include "core/crypto/keyring.hpp"
+#include "core/exchange/ledger.hpp"
+#include "core/exchange/machine.hpp"
+#include "core/exchange/problem.hpp"
+#include "core/exchange/wechat.hpp"
+#include "core/log.hpp"
+#include "core/token/keeper.hpp"
+
+namespace onetap::core {
+
+/// A code as a page or a backend presents it.
+struct ConsumeRequest {
+  Code code;
+  std::string appid;
+  Kind kind = Kind::quick;
+  std::optional<CallerKey> caller;
+  std::string request_id;
+  std::string scene;
+  std::string out_id;
+  ClientEnv client_env = ClientEnv::unknown;
+};
+
+struct ConsumeResult {
+  std::variant<PhoneNumber, Problem> answer;
+  Kind kind = Kind::quick;  // as first presented
+  bool replayed = false;
+};
+
+/// One code, one charge, one answer: drives the exchange machine against ledger and WeChat, with at most
+/// one exchange of a code under way.
+class ConsumeService {
+ public:
+  struct Ports {
+    Clock& clock;
+    Ledger& ledger;
+    WeChat& wechat;
+    TokenKeeper& tokens;
+    crypto::Keyring const& keyring;
+    Log& log;
+  };
+
+  ConsumeService(Ports ports, milliseconds wechat_answer_time);
+
+  /// Runs to its end whatever becomes of the caller: a client that leaves finds its answer stored.
+  [[nodiscard]] Task<ConsumeResult> consume(ConsumeRequest request);
+
+  [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
+
+ private:
+  struct Flight;
+  struct Exchange;
+
+  [[nodiscard]] Task<ConsumeResult> lead(ConsumeRequest request, CodeKey code_key);
+  [[nodiscard]] Task<ConsumeResult> follow(std::shared_ptr<Flight> flight);
+
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Find action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Prepare action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Begin action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Call action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::RefreshToken action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Resend action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Settle action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Reply action);
+
+  [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange);
+  [[nodiscard]] ConsumeResult present(Exchange const& exchange, action::Reply const& reply);
+  void log_exchange(Exchange const& exchange, action::Settle const& settled) const;
+
+  Ports ports_;
+  milliseconds wechat_answer_time_;
+  std::map<CodeKey, std::shared_ptr<Flight>> flights_;
+};
+
+}  // namespace onetap::core

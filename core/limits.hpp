@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+/// Every bound of the server, with its unit and reason. Reaching one is an answer, never an accident.
+namespace onetap::core::limits {
+
+using namespace std::chrono_literals;
+
+// The page's request (contract, "Problems").
+inline constexpr std::size_t request_line_bytes_max = 1024;
+inline constexpr std::size_t header_bytes_max = 8UL * 1024;
+inline constexpr std::size_t header_fields_max = 48;
+inline constexpr std::size_t body_bytes_max = 16UL * 1024;
+inline constexpr std::size_t code_bytes_max = 512;  // WeChat documents no format; 64 hex have been seen
+inline constexpr std::size_t idempotency_key_bytes_min = 16;
+inline constexpr std::size_t idempotency_key_bytes_max = 128;
+inline constexpr std::size_t request_id_bytes_max = 64;
+inline constexpr std::size_t scene_bytes_max = 32;
+inline constexpr std::size_t out_id_bytes_max = 64;
+inline constexpr std::size_t json_depth_max = 4;
+
+// The listener's patience.
+inline constexpr auto handshake_time = 5s;
+inline constexpr auto header_time = 5s;
+inline constexpr auto body_time = 5s;
+inline constexpr auto write_time = 10s;
+inline constexpr auto keep_alive_idle_time = 60s;
+inline constexpr auto tls_shutdown_time = 1s;
+inline constexpr std::size_t requests_per_connection_max = 1000;
+
+// One exchange. WeChat drops a page's request 5 s after the page went to the background
+// (facts/wechat-api.md §6.1), so the whole answer must come before that.
+inline constexpr auto exchange_time_beyond_wechat = 1500ms;
+inline constexpr auto wechat_connect_time = 1500ms;
+inline constexpr std::size_t exchanges_in_flight_max =
+    1024;  // each holds a request, a line and ledger commands
+inline constexpr auto follower_time =
+    20s;                                 // for a duplicate that waits: beyond any exchange with a slow disk
+inline constexpr auto code_life = 5min;  // facts §1.4
+inline constexpr auto watermark_age_max = 10min;   // contract, WATERMARK_MISMATCH
+inline constexpr auto live_code_keep_min = 60min;  // design/ledger.md, "Where uniqueness lives"
+
+// WeChat's answers are small; a token may be 512 characters (facts §3.2).
+inline constexpr std::size_t wechat_answer_bytes_max = 64UL * 1024;
+inline constexpr std::size_t wechat_header_bytes_max = 16UL * 1024;
+inline constexpr std::size_t wechat_json_depth_max = 8;
+
+// WeChat's side closes idle lines soon (facts §9: 8 s seen); ours go first.
+inline constexpr auto wechat_idle_time = 5s;
+inline constexpr std::size_t wechat_idle_lines_max = 32;
+inline constexpr auto resolve_refresh_time = 60s;
+
+// The access token: refreshed ahead of its end (facts §3.1: the old one lives on for 5 minutes).
+inline constexpr auto token_refresh_ahead = 300s;
+inline constexpr auto token_refresh_interval_min = 10s;
+inline constexpr auto token_backoff_min = 1s;
+inline constexpr auto token_backoff_max = 60s;
+inline constexpr auto token_misconfigured_retry = 30s;
+
+// The ledger. A batch is one transaction; 128 commands take about 2 ms beside the sync.
+inline constexpr std::size_t ledger_queue_max = 4096;
+inline constexpr std::size_t ledger_batch_max = 128;
+
+// Stopping: what is in flight is given this long.
+inline constexpr auto drain_time = 10s;
+
+}  // namespace onetap::core::limits

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/task.hpp"
+
+namespace onetap::net {
+
+namespace asio = boost::asio;
+
+struct Header {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// One request as the server read it. Views stay valid until its response has been returned.
+struct Request {
+  std::string_view method;
+  std::string_view path;   // of the target, without the query
+  std::string_view query;  // without "?"; may be empty
+  std::span<Header const> headers;
+  std::string_view body;
+  std::string_view remote_address;
+  std::string request_id;  // the client's when well-formed, else made
+  core::SteadyTime arrived;
+
+  /// The first field of that name (names compare without case).
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+
+  /// True when the header occurs more than once.
+  [[nodiscard]] bool repeats_header(std::string_view name) const;
+};
+
+/// What a handler answers; the connection renders it once, into one buffer.
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  bool close = false;  // end the connection after this answer
+
+  /// Instead of all the above: write these bytes as they are and close; an empty string closes without an
+  /// answer. This is how the sandbox plays a broken WeChat.
+  std::optional<std::string> raw;
+};
+
+/// Why a request never reached a handler.
+enum class Refusal {
+  bad_request,
+  not_found,
+  method_not_allowed,
+  unsupported_media_type,
+  payload_too_large,
+  uri_too_long,
+  headers_too_large,
+  length_required,
+  request_timeout,
+  internal,  // a handler broke its promise
+};
+
+}  // namespace onetap::net

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "net/message.hpp"
+
+namespace onetap::net {
+
+/// What the bytes of a request's head say about its framing, judged before any parser sees them:
+/// parsers are lenient where smuggling begins (RFC 9112 §11.2).
+struct HeadFraming {
+  std::optional<Refusal> refusal;  // the connection must be closed after the answer
+  std::uint64_t content_length = 0;
+  bool has_content_length = false;
+  bool expects_continue = false;
+};
+
+/// `head` ends with the empty line.
+[[nodiscard]] HeadFraming judge_head(std::string_view head);
+
+/// Where the head ends (one past its empty line), or 0 when it is not complete yet.
+[[nodiscard]] std::size_t end_of_head(std::string_view bytes);
+
+/// For a head that is not complete yet: true when it can't become an acceptable one any more.
+[[nodiscard]] std::optional<Refusal> judge_partial_head(std::string_view bytes);
+
+}  // namespace onetap::net

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/log.hpp"
+#include "core/result.hpp"
+#include "net/server/router.hpp"
+#include "net/stream.hpp"
+
+namespace onetap::net {
+
+struct HttpServerOptions {
+  std::string listener;           // its name in the log: "public", "operator", "sandbox"
+  std::string address;            // an IP literal
+  unsigned short port = 0;        // 0: any
+  std::optional<TlsContext> tls;  // none: plain HTTP
+  std::size_t connections_max = 10000;
+  bool log_requests = true;
+};
+
+/// A listener and its connections: HTTP/1.1 with keep-alive, one request at a time on each.
+/// Lives on the loop; must be stopped and drained before it is destroyed.
+class HttpServer {
+ public:
+  HttpServer(asio::io_context& loop, core::Clock& clock, core::Log& log, Router router,
+             HttpServerOptions options);
+  HttpServer(HttpServer const&) = delete;
+  HttpServer& operator=(HttpServer const&) = delete;
+  ~HttpServer();
+
+  /// Binds, listens and begins to accept; the address that was bound ("host:port"), or a sentence.
+  [[nodiscard]] core::Result<std::string, std::string> start();
+
+  /// For connections from now on.
+  void use(TlsContext tls);
+
+  /// Accepts no more; idle connections end, busy ones end after their answer.
+  void stop();
+
+  /// Returns when the last connection has ended (true) or at `deadline` (false).
+  [[nodiscard]] core::Task<bool> drain(core::SteadyTime deadline);
+
+  [[nodiscard]] std::size_t connections() const;
+
+ private:
+  struct Implementation;
+  std::shared_ptr<Implementation> implementation_;
+};
+
+}  // namespace onetap::net

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/clock.hpp"
+#include "core/result.hpp"
+#include "core/task.hpp"
+#include "net/tls_context.hpp"
+
+namespace onetap::net {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+/// A TCP connection, with TLS on it or without, under one absolute deadline. Not reusable after an error:
+/// a reconnect is a new object. Every operation that the deadline cuts ends in asio::error::timed_out.
+class Stream {
+ public:
+  /// Plain.
+  explicit Stream(tcp::socket socket);
+  /// TLS, the server's side.
+  Stream(tcp::socket socket, TlsContext const& context);
+  /// TLS, the client's side: `host` is sent as SNI and must be named by the certificate.
+  Stream(tcp::socket socket, TlsContext const& context, std::string const& host);
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+  ~Stream();
+
+  /// From now on, until it is set anew. Counts for the operation under way, too. A read that the deadline
+  /// has cut may be followed by other operations under a new one: a late request is still answered.
+  void expires_at(core::SteadyTime deadline);
+
+  /// To an address (a client's first step). The socket must be of the loop and not connected.
+  [[nodiscard]] core::Task<error_code> connect(tcp::endpoint address);
+
+  /// TLS only; returns at once on a plain stream.
+  [[nodiscard]] core::Task<error_code> handshake();
+
+  /// At least one byte, or the reason; asio::error::eof when the peer has ended in order (with TLS: by
+  /// close_notify; without it, asio::ssl's stream_truncated becomes connection_reset).
+  [[nodiscard]] core::Task<core::Result<std::size_t, error_code>> read_some(std::span<char> buffer);
+
+  /// All of it.
+  [[nodiscard]] core::Task<error_code> write(std::string_view bytes);
+
+  /// Says good-bye, and waits for the peer's a little (under the stream's deadline), so that what was
+  /// written is read before the connection goes.
+  [[nodiscard]] core::Task<> shutdown();
+
+  void close();
+
+  /// For an idle connection: false when the peer has closed it or sent anything that is not TLS's own
+  /// business (session tickets are).
+  [[nodiscard]] bool is_idle_and_alive();
+
+  /// What the certificate check or the handshake said, for the operator; empty when nothing.
+  [[nodiscard]] std::string tls_error() const;
+
+  [[nodiscard]] tcp::endpoint remote_endpoint() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace onetap::net

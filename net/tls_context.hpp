@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+struct ssl_ctx_st;
+struct bio_method_st;
+
+namespace onetap::net {
+
+/// OpenSSL's SSL_CTX for one side of TLS 1.2 and 1.3. Cheap to copy: connections keep what they were
+/// opened with alive, so a listener can swap its certificate at any time.
+class TlsContext {
+ public:
+  /// A server's: PEM texts of the certificate chain and its key. The reason is a sentence for the operator.
+  [[nodiscard]] static core::Result<TlsContext, std::string> server(std::string_view certificate_pem,
+                                                                    std::string_view key_pem);
+
+  /// A client's, which verifies chain and host name. `ca_pem` empty: the system's store.
+  [[nodiscard]] static core::Result<TlsContext, std::string> client(std::string_view ca_pem);
+
+  [[nodiscard]] ssl_ctx_st* native() const { return context_.get(); }
+  [[nodiscard]] bio_method_st* bio_method() const { return bio_method_.get(); }
+
+ private:
+  TlsContext();
+  std::shared_ptr<ssl_ctx_st> context_;
+  std::shared_ptr<bio_method_st> bio_method_;
+};
+
+}  // namespace onetap::net

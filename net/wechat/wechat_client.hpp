@@ -1,0 +1,66 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/exchange/wechat.hpp"
+#include "net/tls_context.hpp"
+#include "net/wechat/connection_pool.hpp"
+#include "net/wechat/https_client.hpp"
+#include "net/wechat/resolver_cache.hpp"
+
+namespace onetap::net {
+
+/// Where WeChat is; "https" always.
+struct WeChatAddress {
+  std::string host;
+  unsigned short port = 443;
+  std::string base_path;  // empty, or "/…" without a slash at its end
+};
+
+/// core's port on real connections: warm where one is idle, new where not, one request each at a time.
+class WeChatClient final : public core::WeChat {
+ public:
+  WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatAddress address);
+
+  /// Keeps addresses fresh and idle connections few, until stop().
+  [[nodiscard]] core::Task<> run();
+  void stop();
+
+  [[nodiscard]] std::unique_ptr<core::WeChatLine> take_line() override;
+  [[nodiscard]] core::Task<core::LineResult> open_line(core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> get_user_phone_number(std::unique_ptr<core::WeChatLine> line,
+                                                                    core::AccessToken access_token,
+                                                                    core::Code code,
+                                                                    core::milliseconds answer_time,
+                                                                    core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string appid, core::AppSecret secret,
+                                                               core::SteadyTime deadline) override;
+
+ private:
+  class Line;
+
+  struct Opened {
+    std::unique_ptr<Line> line;
+    core::TransportFailure failure = core::TransportFailure::none;
+    std::string failure_detail;
+  };
+
+  [[nodiscard]] core::Task<Opened> open(core::SteadyTime deadline);
+  [[nodiscard]] core::Task<Opened> connect(tcp::endpoint endpoint, core::SteadyTime deadline);
+  [[nodiscard]] core::Task<core::WeChatReply> post(std::unique_ptr<core::WeChatLine> line, std::string target,
+                                                   std::string body, core::milliseconds answer_time,
+                                                   core::SteadyTime deadline);
+
+  asio::any_io_executor executor_;
+  core::Clock& clock_;
+  TlsContext tls_;
+  WeChatAddress address_;
+  std::string host_field_;
+  ResolverCache resolver_;
+  std::shared_ptr<ConnectionPool> pool_;  // shared with the lines that are out
+};
+
+}  // namespace onetap::net

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/exchange/ledger.hpp"
+#include "core/result.hpp"
+#include "storage/lock_file.hpp"
+#include "storage/sqlite_ledger.hpp"
+
+namespace onetap::storage {
+
+/// A ledger belongs to the real WeChat or to the sandbox, for life.
+enum class LedgerMode { real, sandbox };
+
+struct LedgerOptions {
+  std::filesystem::path path;
+  LedgerMode mode = LedgerMode::real;
+  core::Digest key_fingerprint{};  // crypto::Keyring::fingerprint()
+  LedgerSettings settings;
+  Now now;
+  std::size_t ballast_bytes = std::size_t{16} * 1024 * 1024;  // 0: none
+};
+
+struct OpenError {
+  enum class Kind { locked, wrong_key, wrong_mode, not_a_ledger, newer_schema, disk };
+  Kind kind = Kind::disk;
+  std::string sentence;  // for the operator; names the file
+};
+
+/// Room set aside beside the database, given up when the disk is full so that outcomes still land.
+class Ballast {
+ public:
+  Ballast(std::filesystem::path path, std::size_t bytes) : path_(std::move(path)), bytes_(bytes) {}
+
+  /// Makes the file where it is missing; false when there is no room for it.
+  [[nodiscard]] bool take();
+  /// Gives the room back; false when there was none.
+  bool drop();
+
+ private:
+  std::filesystem::path path_;
+  std::size_t bytes_;
+};
+
+/// A ledger that this process may write: locked, migrated, recovered.
+struct LedgerFile {
+  LockFile lock;
+  Ballast ballast;
+  std::unique_ptr<SqliteLedger> ledger;
+  Recovery recovery;
+};
+
+/// Locks, makes or migrates, checks key and mode, recovers what an earlier run left open. When it returns
+/// a file, everything in it is durable and WeChat may be called.
+[[nodiscard]] core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options);
+
+}  // namespace onetap::storage

@@ -1,0 +1,296 @@
+#include "storage/ledger_thread.hpp"
+
+#include <algorithm>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <iterator>
+#include <stdexcept>
+#include <utility>
+
+#include "core/limits.hpp"
+
+namespace onetap::storage {
+
+namespace asio = boost::asio;
+
+namespace {
+
+namespace limits = core::limits;
+namespace ledger = core::ledger;
+
+// How long outcomes wait for room on a full disk before they are tried again.
+constexpr auto held_retry_time = std::chrono::milliseconds(500);
+
+bool is_new_work(Command const& command) {
+  return std::holds_alternative<FindCommand>(command.action) ||
+         std::holds_alternative<BeginCommand>(command.action);
+}
+
+// What a command is told that was not run, and does not have to be.
+CommandResult unavailable(Command const& command) {
+  if (std::holds_alternative<FindCommand>(command.action)) return ledger::FindResult(ledger::Unavailable{});
+  if (std::holds_alternative<BeginCommand>(command.action)) return ledger::BeginResult(ledger::Unavailable{});
+  return std::optional<core::AttemptId>();
+}
+
+void throw_if_refused(CommandResult const& result) {
+  if (auto const* const refused = std::get_if<Refused>(&result)) {
+    throw std::logic_error("the ledger refused a command: " + refused->reason);
+  }
+}
+
+}  // namespace
+
+template <class Handler>
+class LedgerThread::HandlerWaiter final : public LedgerThread::Waiter {
+ public:
+  explicit HandlerWaiter(Handler handler)
+      : executor_(asio::get_associated_executor(handler)),
+        work_(asio::prefer(executor_, asio::execution::outstanding_work.tracked)),
+        handler_(std::move(handler)) {}
+
+  void post(CommandResult result) override {
+    asio::post(executor_, [handler = std::move(handler_), result = std::move(result)]() mutable {
+      std::move(handler)(std::move(result));
+    });
+  }
+
+ private:
+  using Executor = asio::associated_executor_t<Handler>;
+
+  Executor executor_;
+  // The loop does not run out of work while somebody waits for the ledger.
+  std::decay_t<decltype(asio::prefer(std::declval<Executor>(), asio::execution::outstanding_work.tracked))>
+      work_;
+  Handler handler_;
+};
+
+LedgerThread::LedgerThread(LedgerFile file, core::Clock const& clock, OnFatal on_fatal)
+    : file_(std::move(file)), clock_(clock), on_fatal_(std::move(on_fatal)), thread_([this] { run(); }) {}
+
+LedgerThread::~LedgerThread() { close(); }
+
+core::Task<CommandResult> LedgerThread::submit(Command command) {
+  auto initiate = [this](auto handler, Command submitted) {
+    using Handler = decltype(handler);
+    Pending pending{.command = std::move(submitted),
+                    .waiter = std::make_unique<HandlerWaiter<Handler>>(std::move(handler))};
+    enqueue(std::move(pending));
+  };
+  return asio::async_initiate<asio::use_awaitable_t<> const, void(CommandResult)>(
+      std::move(initiate), asio::use_awaitable, std::move(command));
+}
+
+void LedgerThread::enqueue(Pending pending) {
+  queued_.fetch_add(1);
+  {
+    std::scoped_lock const lock(mutex_);
+    queue_.push_back(std::move(pending));
+  }
+  wake_.notify_one();
+}
+
+core::Task<ledger::FindResult> LedgerThread::find(core::Intent intent) {
+  if (!writable()) {
+    refused_.fetch_add(1);
+    co_return ledger::Unavailable{};
+  }
+  Command command{.action = FindCommand{std::move(intent)}, .steady = clock_.steady()};
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  co_return std::get<ledger::FindResult>(std::move(result));
+}
+
+core::Task<ledger::BeginResult> LedgerThread::begin(core::Intent intent) {
+  if (!writable()) {
+    refused_.fetch_add(1);
+    co_return ledger::Unavailable{};
+  }
+  Command command{.action = BeginCommand{std::move(intent)}, .steady = clock_.steady()};
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  co_return std::get<ledger::BeginResult>(std::move(result));
+}
+
+core::Task<std::optional<core::AttemptId>> LedgerThread::resend(core::Resend resend) {
+  if (closed_) co_return std::nullopt;
+  Command command{.action = std::move(resend), .steady = clock_.steady()};
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  co_return std::get<std::optional<core::AttemptId>>(result);
+}
+
+core::Task<> LedgerThread::settle(core::Settlement settlement) {
+  if (closed_) throw std::logic_error("an attempt was settled after the ledger was closed");
+  Command command{.action = std::move(settlement), .steady = clock_.steady()};
+  CommandResult const result = co_await submit(std::move(command));
+  throw_if_refused(result);
+}
+
+bool LedgerThread::writable() const {
+  return !closed_ && !failed_ && !full_ && queued_ < limits::ledger_queue_max;
+}
+
+void LedgerThread::request_maintenance() {
+  Now const now{.wall = clock_.wall(), .steady = clock_.steady()};
+  {
+    std::scoped_lock const lock(mutex_);
+    maintenance_ = now;
+  }
+  wake_.notify_one();
+}
+
+LedgerStatistics LedgerThread::statistics() const {
+  return {.transactions = transactions_,
+          .commands = commands_,
+          .refused = refused_,
+          .abandoned = abandoned_,
+          .numbers_erased = numbers_erased_,
+          .codes_purged = codes_purged_,
+          .queued = queued_,
+          .wal_truncated = wal_truncated_};
+}
+
+void LedgerThread::close() {
+  if (!thread_.joinable()) return;
+  closed_ = true;
+  {
+    std::scoped_lock const lock(mutex_);
+    closing_at_ = clock_.wall();
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void LedgerThread::run() {
+  bool last = false;
+  while (!last && !failed_) {
+    Turn turn = next_turn();
+    last = turn.last;
+    try {
+      commit_held();
+      if (!turn.batch.empty()) commit(std::move(turn.batch));
+      if (turn.maintenance) maintain(*turn.maintenance);
+      if (last) end();
+    } catch (SqliteError const& error) {
+      fail(error.what());
+    }
+  }
+}
+
+LedgerThread::Turn LedgerThread::next_turn() {
+  Turn turn;
+  std::unique_lock lock(mutex_);
+  auto const has_work = [this] { return !queue_.empty() || maintenance_ || closing_at_; };
+  if (held_.empty()) {
+    wake_.wait(lock, has_work);
+  } else {
+    wake_.wait_for(lock, held_retry_time, has_work);
+  }
+  std::size_t const size = std::min(queue_.size(), limits::ledger_batch_max);
+  auto const end = queue_.begin() + static_cast<std::ptrdiff_t>(size);
+  turn.batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  turn.maintenance = std::exchange(maintenance_, std::nullopt);
+  turn.last = closing_at_ && queue_.empty();
+  return turn;
+}
+
+void LedgerThread::commit(Batch batch) {
+  // What room a full disk has belongs to outcomes.
+  if (full_) batch = shed_new_work(std::move(batch));
+  if (batch.empty()) return;
+  std::vector<Command> commands;
+  commands.reserve(batch.size());
+  for (Pending& pending : batch) commands.push_back(std::move(pending.command));
+  try {
+    std::vector<CommandResult> results = file_.ledger->apply(commands);
+    transactions_.fetch_add(1);
+    commands_.fetch_add(batch.size());
+    answer(batch, std::move(results));
+  } catch (SqliteError const& error) {
+    for (std::size_t i = 0; i < batch.size(); ++i) batch[i].command = std::move(commands[i]);
+    if (!error.is_disk_full() && !error.is_busy()) {
+      std::ranges::move(batch, std::back_inserter(unanswered_));
+      throw;
+    }
+    if (error.is_disk_full()) full_ = true;
+    shed(std::move(batch));
+    if (error.is_disk_full() && file_.ballast.drop()) commit_held();
+  }
+}
+
+LedgerThread::Batch LedgerThread::shed_new_work(Batch batch) {
+  Batch new_work;
+  Batch outcomes;
+  for (Pending& pending : batch) {
+    (is_new_work(pending.command) ? new_work : outcomes).push_back(std::move(pending));
+  }
+  shed(std::move(new_work));
+  return outcomes;
+}
+
+void LedgerThread::shed(Batch batch) {
+  for (Pending& pending : batch) {
+    if (std::holds_alternative<core::Settlement>(pending.command.action)) {
+      held_.push_back(std::move(pending));
+      continue;
+    }
+    if (is_new_work(pending.command)) refused_.fetch_add(1);
+    queued_.fetch_sub(1);
+    pending.waiter->post(unavailable(pending.command));
+  }
+}
+
+void LedgerThread::commit_held() {
+  if (!held_.empty()) commit(std::exchange(held_, {}));
+}
+
+void LedgerThread::answer(Batch& batch, std::vector<CommandResult> results) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    queued_.fetch_sub(1);
+    batch[i].waiter->post(std::move(results[i]));
+  }
+}
+
+void LedgerThread::maintain(Now now) {
+  try {
+    Maintenance const done = file_.ledger->maintain(now);
+    abandoned_.fetch_add(static_cast<std::uint64_t>(done.abandoned));
+    numbers_erased_.fetch_add(static_cast<std::uint64_t>(done.numbers_erased));
+    codes_purged_.fetch_add(static_cast<std::uint64_t>(done.codes_purged));
+    wal_truncated_ = done.wal_truncated;
+    if (full_ && held_.empty() && file_.ballast.take()) full_ = false;
+    if (!done.more) return;
+    std::scoped_lock const lock(mutex_);
+    if (!maintenance_) maintenance_ = now;
+  } catch (SqliteError const& error) {
+    // Nothing was done; the next pass comes soon.
+    if (!error.is_disk_full() && !error.is_busy()) throw;
+  }
+}
+
+void LedgerThread::end() {
+  if (!held_.empty()) {
+    fail("the disk is full: " + std::to_string(held_.size()) + " outcomes could not be recorded");
+    return;
+  }
+  core::WallTime at;
+  {
+    std::scoped_lock const lock(mutex_);
+    at = *closing_at_;
+  }
+  file_.ledger->end(at);
+}
+
+void LedgerThread::fail(std::string const& reason) {
+  failed_ = true;
+  if (on_fatal_) on_fatal_(reason);
+}
+
+}  // namespace onetap::storage

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/exchange/ledger.hpp"
+#include "storage/ledger_file.hpp"
+
+namespace onetap::storage {
+
+/// Counted since the start.
+struct LedgerStatistics {
+  std::uint64_t transactions = 0;  // batches committed
+  std::uint64_t commands = 0;      // in them
+  std::uint64_t refused = 0;       // begins and finds answered Unavailable
+  std::uint64_t abandoned = 0;
+  std::uint64_t numbers_erased = 0;
+  std::uint64_t codes_purged = 0;
+  std::uint64_t queued = 0;   // now
+  bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
+};
+
+/// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
+/// last commit ran is the next batch. Calls come from the loop's thread, and so do the answers; the clock
+/// is read there, too.
+class LedgerThread final : public core::Ledger {
+ public:
+  /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
+  /// with status 4 (its calls are never answered), and recovers when it starts again.
+  using OnFatal = std::function<void(std::string const& reason)>;
+
+  /// `clock` outlives it.
+  LedgerThread(LedgerFile file, core::Clock const& clock, OnFatal on_fatal);
+  ~LedgerThread() override;
+
+  [[nodiscard]] core::Task<core::ledger::FindResult> find(core::Intent intent) override;
+  [[nodiscard]] core::Task<core::ledger::BeginResult> begin(core::Intent intent) override;
+  [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override;
+  [[nodiscard]] core::Task<> settle(core::Settlement settlement) override;
+  [[nodiscard]] bool writable() const override;
+
+  /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
+  /// seconds: a number outlives its window by this much.
+  void request_maintenance();
+
+  /// Lets the operators' commands find the server.
+  void write_operator_address(std::string_view address) { file_.lock.write_operator_address(address); }
+
+  [[nodiscard]] LedgerStatistics statistics() const;
+
+  /// Commits what is queued, ends the run, truncates the WAL and joins the thread. Blocks; the answers of
+  /// the last batch are posted.
+  void close();
+
+ private:
+  /// Whoever waits for a command. Boost 1.81's any_completion_handler breaks when it is move-assigned.
+  class Waiter {
+   public:
+    Waiter() = default;
+    Waiter(Waiter const&) = delete;
+    Waiter& operator=(Waiter const&) = delete;
+    virtual ~Waiter() = default;
+    virtual void post(CommandResult result) = 0;
+  };
+  template <class Handler>
+  class HandlerWaiter;
+
+  struct Pending {
+    Command command;
+    std::unique_ptr<Waiter> waiter;
+  };
+  using Batch = std::vector<Pending>;
+
+  struct Turn {
+    Batch batch;
+    std::optional<Now> maintenance;
+    bool last = false;
+  };
+
+  [[nodiscard]] core::Task<CommandResult> submit(Command command);
+  void enqueue(Pending pending);
+
+  void run();
+  [[nodiscard]] Turn next_turn();
+  void commit(Batch batch);
+  void commit_held();
+  void shed(Batch batch);
+  [[nodiscard]] Batch shed_new_work(Batch batch);
+  void maintain(Now now);
+  void end();
+  void fail(std::string const& reason);
+  void answer(Batch& batch, std::vector<CommandResult> results);
+
+  LedgerFile file_;
+  core::Clock const& clock_;
+  OnFatal on_fatal_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Pending> queue_;                 // guarded by mutex_
+  std::optional<Now> maintenance_;            // guarded by mutex_
+  std::optional<core::WallTime> closing_at_;  // guarded by mutex_
+
+  // The storage thread's own. Outcomes that had no room yet; what a failed disk leaves unanswered.
+  Batch held_;
+  Batch unanswered_;
+
+  std::atomic<std::size_t> queued_ = 0;
+  std::atomic<bool> full_ = false;  // the disk
+  std::atomic<bool> failed_ = false;
+  std::atomic<bool> closed_ = false;
+  std::atomic<bool> wal_truncated_ = true;
+  std::atomic<std::uint64_t> transactions_ = 0;
+  std::atomic<std::uint64_t> commands_ = 0;
+  std::atomic<std::uint64_t> refused_ = 0;
+  std::atomic<std::uint64_t> abandoned_ = 0;
+  std::atomic<std::uint64_t> numbers_erased_ = 0;
+  std::atomic<std::uint64_t> codes_purged_ = 0;
+
+  std::thread thread_;  // last: everything above is there before it runs
+};
+
+}  // namespace onetap::storage

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/result.hpp"
+#include "storage/sqlite.hpp"
+
+namespace onetap::storage {
+
+/// NULL, an integer, a number or text, as the view has it.
+using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
+
+struct Table {
+  std::vector<std::string> columns;
+  std::vector<std::vector<Value>> rows;
+
+  /// NULL where there is no such row or column.
+  [[nodiscard]] Value at(std::size_t row, std::string_view column) const;
+};
+
+/// "", "12", "0.03", "ok".
+[[nodiscard]] std::string to_text(Value const& value);
+
+struct Verification {
+  Table violations;                        // of v_verify: rule, id, detail
+  Table notes;                             // what a starting server will put right by itself
+  std::vector<std::string> damaged_pages;  // SQLite's integrity and foreign key checks
+
+  [[nodiscard]] bool is_clean() const { return violations.rows.empty() && damaged_pages.empty(); }
+};
+
+/// Reads a ledger that a server may be writing, through a connection that can't write. One thread's.
+/// Reads throw SqliteError when the file is damaged or a writer holds it.
+class Reports {
+ public:
+  /// A sentence for the operator when there is no readable ledger of this schema.
+  [[nodiscard]] static core::Result<Reports, std::string> open(std::filesystem::path const& path);
+
+  [[nodiscard]] Table daily();
+  [[nodiscard]] Table packs();
+  [[nodiscard]] Table in_doubt();
+  [[nodiscard]] Table consumption(std::int64_t id);
+  [[nodiscard]] Table consumptions_of_request(std::string_view request_id);
+  /// The newest first.
+  [[nodiscard]] Table latest_consumptions(int count);
+
+  /// All invariants. While no server runs, what its start puts right (an open attempt, an overdue number)
+  /// is a note.
+  [[nodiscard]] Verification verify(bool server_runs);
+
+  /// Any one SELECT.
+  [[nodiscard]] Table query(std::string_view sql, std::initializer_list<Parameter> parameters);
+
+ private:
+  explicit Reports(Connection connection) : connection_(std::move(connection)) {}
+
+  Connection connection_;
+};
+
+}  // namespace onetap::storage

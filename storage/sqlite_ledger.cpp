@@ -1,0 +1,431 @@
+#include "storage/sqlite_ledger.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "core/limits.hpp"
+#include "storage/embedded_sql.hpp"
+
+namespace onetap::storage {
+namespace {
+
+namespace limits = core::limits;
+namespace ledger = core::ledger;
+using core::unix_ms;
+
+// Rows of each sort in one pass of maintenance, so that no T1 or T2 waits for long.
+constexpr std::size_t maintenance_rows_max = 256;
+
+// design/ledger.md, "Where uniqueness lives".
+std::chrono::milliseconds keep_time(std::chrono::milliseconds replay_window) {
+  using std::chrono::milliseconds;
+  return std::max<milliseconds>(limits::live_code_keep_min, replay_window + std::chrono::minutes(10));
+}
+
+core::Kind kind_from(std::string_view text) {
+  return text == "realtime" ? core::Kind::realtime : core::Kind::quick;
+}
+
+// The schema lets no other text in.
+core::State state_in(Rows const& rows, int column) { return core::state_from(rows.text(column)).value(); }
+
+core::CodeKey code_key_in(Rows const& rows, int column) {
+  core::CodeKey key;
+  std::vector<unsigned char> const bytes = rows.bytes(column);
+  if (bytes.size() == key.digest.size()) std::ranges::copy(bytes, key.digest.begin());
+  return key;
+}
+
+std::optional<int> errcode_in(Rows const& rows, int column) {
+  if (rows.is_null(column)) return std::nullopt;
+  return static_cast<int>(rows.integer(column));
+}
+
+bool is_outcome(core::State state) {
+  return state == core::State::ok || state == core::State::rejected || state == core::State::retryable ||
+         state == core::State::in_doubt;
+}
+
+}  // namespace
+
+struct SqliteLedger::Row {
+  std::int64_t id = 0;
+  core::State state = core::State::sending;
+  core::Cause cause = core::Cause::none;
+  int attempts = 0;
+  std::int64_t app = 0;
+  core::Kind kind = core::Kind::quick;
+  std::optional<int> errcode;
+  std::string rid;
+  std::int64_t created_at = 0;
+  std::int64_t finished_at = 0;
+  std::optional<core::CallerKey> caller;
+  core::SealedBytes sealed_number;
+};
+
+struct SqliteLedger::OpenAttempt {
+  std::int64_t app = 0;
+  core::Kind kind = core::Kind::quick;
+  std::int64_t run = 0;
+  std::int64_t opened_at = 0;
+  core::CodeKey code_key;
+};
+
+SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
+    : connection_(std::move(connection)),
+      settings_(settings),
+      keep_time_(keep_time(settings.replay_window)),
+      packs_(connection_, settings.prices),
+      find_live_code_(connection_, hot_sql("find_live_code")),
+      begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
+      begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
+      begin_again_(connection_, hot_sql("begin_again")),
+      begin_take_up_(connection_, hot_sql("begin_take_up")),
+      read_attempt_(connection_, hot_sql("read_attempt")),
+      resend_consumption_(connection_, hot_sql("resend_consumption")),
+      insert_attempt_(connection_, hot_sql("insert_attempt")),
+      settle_consumption_(connection_, hot_sql("settle_consumption")),
+      settle_live_code_(connection_, hot_sql("settle_live_code")),
+      doubt_consumption_(connection_, hot_sql("doubt_consumption")),
+      insert_entry_(connection_, hot_sql("insert_entry")),
+      insert_run_(connection_, hot_sql("insert_run")),
+      end_run_(connection_, hot_sql("end_run")),
+      list_live_codes_(connection_, hot_sql("list_live_codes")),
+      list_abandoned_(connection_, hot_sql("list_abandoned")),
+      erase_number_(connection_, hot_sql("erase_number")),
+      purge_live_code_(connection_, hot_sql("purge_live_code")) {}
+
+Recovery SqliteLedger::start(Now now) {
+  struct Open {
+    std::int64_t id = 0;
+    std::int64_t app = 0;
+    core::Kind kind = core::Kind::quick;
+  };
+  std::vector<Open> open_attempts;
+  Transaction transaction(connection_);
+  insert_run_.run({static_cast<std::int64_t>(::getpid()), unix_ms(now.wall)});
+  run_ = connection_.last_insert_rowid();
+  {
+    Rows rows = list_live_codes_.query({});
+    while (rows.next()) {
+      Due due{.code_key = code_key_in(rows, 0), .since = now.steady, .since_ms = unix_ms(now.wall)};
+      codes_.push_back(due);
+      if (rows.integer(7) != 0) {
+        due.since_ms = rows.integer(6);
+        numbers_.push_back(due);
+      }
+      if (state_in(rows, 2) == core::State::sending) {
+        open_attempts.push_back(
+            {.id = rows.integer(1), .app = rows.integer(3), .kind = kind_from(rows.text(4))});
+      }
+    }
+  }
+  std::ranges::sort(numbers_, {}, &Due::since_ms);
+  for (Open const& open : open_attempts) {
+    put_in_doubt(open.id, open.app, open.kind, core::Cause::crash, now.wall);
+  }
+  packs_.flush();
+  transaction.commit();
+  // After a kill the WAL may hold commits that were never synced: the commit above synced the file.
+  connection_.checkpoint_truncate();
+  return {.attempts_in_doubt = static_cast<int>(open_attempts.size())};
+}
+
+std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch) {
+  std::vector<CommandResult> results;
+  results.reserve(batch.size());
+  new_codes_.clear();
+  new_numbers_.clear();
+  try {
+    Transaction transaction(connection_);
+    for (Command const& command : batch) results.push_back(run(command));
+    packs_.flush();
+    transaction.commit();
+  } catch (SqliteError const&) {
+    packs_.reload();
+    throw;
+  }
+  codes_.insert(codes_.end(), new_codes_.begin(), new_codes_.end());
+  numbers_.insert(numbers_.end(), new_numbers_.begin(), new_numbers_.end());
+  return results;
+}
+
+CommandResult SqliteLedger::run(Command const& command) {
+  if (auto const* const finding = std::get_if<FindCommand>(&command.action)) return find(finding->intent);
+  // An app stays known when the command that brought it is undone.
+  if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
+    static_cast<void>(packs_.app(beginning->intent.appid, beginning->intent.at));
+  }
+  try {
+    Savepoint savepoint(connection_);
+    CommandResult result;
+    if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
+      result = begin(beginning->intent, command.steady);
+    } else if (auto const* const resending = std::get_if<core::Resend>(&command.action)) {
+      result = resend(*resending);
+    } else {
+      result = settle(std::get<core::Settlement>(command.action), command.steady);
+    }
+    savepoint.release();
+    return result;
+  } catch (SqliteError const& error) {
+    if (!error.is_constraint()) throw;
+    return Refused{error.what()};
+  }
+}
+
+ledger::FindResult SqliteLedger::find(core::Intent const& intent) {
+  std::optional<Row> row = find_row(intent.code_key);
+  if (!row) return ledger::Fresh{};
+  if (is_abandoned(*row, intent.at)) {
+    row->state = core::State::in_doubt;
+    row->cause = core::Cause::abandoned;
+  }
+  Judgement judgement = judge(*row, intent);
+  if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
+  if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
+  return ledger::Fresh{};
+}
+
+ledger::BeginResult SqliteLedger::begin(core::Intent const& intent, core::SteadyTime steady) {
+  std::optional<Row> row = find_row(intent.code_key);
+  if (!row) {
+    core::AttemptId const attempt = insert(intent);
+    new_codes_.push_back({.code_key = intent.code_key, .since = steady, .since_ms = unix_ms(intent.at)});
+    return ledger::Started{attempt};
+  }
+  if (is_abandoned(*row, intent.at)) {
+    put_in_doubt(row->id, row->app, row->kind, core::Cause::abandoned, intent.at);
+    row->state = core::State::in_doubt;
+    row->cause = core::Cause::abandoned;
+  }
+  Judgement judgement = judge(*row, intent);
+  if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
+  if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
+  return ledger::Started{begin_again(intent, *row)};
+}
+
+std::optional<SqliteLedger::Row> SqliteLedger::find_row(core::CodeKey const& code_key) {
+  Rows rows = find_live_code_.query({code_key.digest});
+  if (!rows.next()) return std::nullopt;
+  Row row;
+  row.id = rows.integer(0);
+  row.state = state_in(rows, 1);
+  row.cause = core::cause_from(rows.text(2)).value();
+  row.attempts = static_cast<int>(rows.integer(3));
+  row.app = rows.integer(4);
+  row.kind = kind_from(rows.text(5));
+  row.errcode = errcode_in(rows, 6);
+  row.rid = rows.text(7);
+  row.created_at = rows.integer(8);
+  row.finished_at = rows.integer(9);
+  if (!rows.is_null(10)) row.caller = core::CallerKey{code_key_in(rows, 10).digest};
+  row.sealed_number = rows.bytes(11);
+  return row;
+}
+
+bool SqliteLedger::is_abandoned(Row const& row, core::WallTime at) {
+  // Its five minutes run from when it first came: it can't be younger than that.
+  std::chrono::milliseconds const life = limits::code_life;
+  return row.state == core::State::retryable && unix_ms(at) >= row.created_at + life.count();
+}
+
+SqliteLedger::Judgement SqliteLedger::judge(Row const& row, core::Intent const& intent) const {
+  using core::State;
+  bool const same_caller = row.caller && intent.caller && *row.caller == *intent.caller;
+  if (row.state == State::sending) return ledger::NotYours{.in_progress = true};
+  if (row.state == State::retryable) {
+    if (same_caller || !row.caller) return Again{};
+    return ledger::NotYours{};
+  }
+  if (!same_caller) return ledger::NotYours{};
+  if (row.state == State::ok) {
+    bool const in_window = unix_ms(intent.at) < row.finished_at + settings_.replay_window.count();
+    if (!in_window || row.sealed_number.empty()) return ledger::NotYours{};
+  }
+  return ledger::Stored{.consumption = row.id,
+                        .state = row.state,
+                        .cause = row.cause,
+                        .errcode = row.errcode,
+                        .rid = row.rid,
+                        .sealed_number = row.sealed_number,
+                        .kind = row.kind};
+}
+
+core::AttemptId SqliteLedger::insert(core::Intent const& intent) {
+  std::int64_t const at_ms = unix_ms(intent.at);
+  begin_insert_consumption_.run({packs_.app(intent.appid, intent.at), core::to_string(intent.kind), run_,
+                                 intent.request_id, intent.code_key.digest, null_if_empty(intent.scene),
+                                 null_if_empty(intent.out_id), core::to_string(intent.client_env), at_ms});
+  std::int64_t const consumption = connection_.last_insert_rowid();
+  Parameter caller = nullptr;
+  if (intent.caller) caller = intent.caller->digest;
+  begin_insert_live_code_.run({intent.code_key.digest, consumption, caller, at_ms});
+  return {.consumption = consumption, .number = 1};
+}
+
+core::AttemptId SqliteLedger::begin_again(core::Intent const& intent, Row const& row) {
+  begin_again_.run({row.id, run_, unix_ms(intent.at)});
+  if (!row.caller && intent.caller) begin_take_up_.run({intent.code_key.digest, intent.caller->digest});
+  return {.consumption = row.id, .number = row.attempts + 1};
+}
+
+std::optional<SqliteLedger::OpenAttempt> SqliteLedger::find_open(core::AttemptId attempt) {
+  Rows rows = read_attempt_.query({attempt.consumption});
+  if (!rows.next()) return std::nullopt;
+  if (state_in(rows, 1) != core::State::sending || rows.integer(3) != attempt.number) return std::nullopt;
+  OpenAttempt open;
+  open.app = rows.integer(4);
+  open.kind = kind_from(rows.text(5));
+  open.run = rows.integer(6);
+  open.opened_at = rows.integer(7);
+  open.code_key = code_key_in(rows, 8);
+  return open;
+}
+
+std::optional<core::AttemptId> SqliteLedger::resend(core::Resend const& resend) {
+  std::optional<OpenAttempt> const open = find_open(resend.refused);
+  if (!open) return std::nullopt;
+  write_refusal(resend.refused, *open, core::Cause::token_refused, resend.errcode, resend.rid, resend.at);
+  resend_consumption_.run({resend.refused.consumption, run_, unix_ms(resend.at)});
+  return core::AttemptId{.consumption = resend.refused.consumption, .number = resend.refused.number + 1};
+}
+
+CommandResult SqliteLedger::settle(core::Settlement const& settlement, core::SteadyTime steady) {
+  std::optional<OpenAttempt> const open = find_open(settlement.attempt);
+  if (!open) return Refused{"the attempt that was settled is not open"};
+  if (!is_outcome(settlement.state)) return Refused{"no attempt ends in this state"};
+  std::int64_t const consumption = settlement.attempt.consumption;
+  bool const is_ok = settlement.state == core::State::ok;
+  bool const is_charged = is_ok || settlement.state == core::State::in_doubt;
+
+  Charge charge;
+  Parameter pack = nullptr;
+  Parameter micro_yuan = nullptr;
+  if (is_charged) {
+    charge = packs_.next_unit(open->app, open->kind, settlement.at);
+    pack = charge.pack;
+    micro_yuan = charge.micro_yuan;
+  }
+  settle_consumption_.run({consumption, core::to_string(settlement.state), core::to_string(settlement.cause),
+                           settlement.errcode, null_if_empty(settlement.rid),
+                           null_if_empty(settlement.phone_mask), settlement.phone_key, pack, micro_yuan,
+                           unix_ms(settlement.at)});
+  if (is_ok) settle_live_code_.run({open->code_key.digest, settlement.sealed_number});
+  if (settlement.state == core::State::retryable) {
+    write_refusal(settlement.attempt, *open, settlement.cause, settlement.errcode, settlement.rid,
+                  settlement.at);
+  }
+  if (is_charged) {
+    write_charge(is_ok ? "use" : "doubt", charge, consumption, is_ok ? "used" : "doubt", settlement.at);
+  }
+  if (is_ok) {
+    new_numbers_.push_back({.code_key = open->code_key, .since = steady, .since_ms = unix_ms(settlement.at)});
+  }
+  return Settled{};
+}
+
+void SqliteLedger::put_in_doubt(std::int64_t consumption, std::int64_t app, core::Kind kind,
+                                core::Cause cause, core::WallTime at) {
+  Charge const charge = packs_.next_unit(app, kind, at);
+  doubt_consumption_.run({consumption, core::to_string(cause), charge.pack, charge.micro_yuan, unix_ms(at)});
+  write_charge("doubt", charge, consumption, "doubt", at);
+}
+
+// The last step of a command: what it notes in memory is not undone with the savepoint.
+void SqliteLedger::write_charge(std::string_view entry_kind, Charge const& charge, std::int64_t consumption,
+                                std::string_view to_account, core::WallTime at) {
+  insert_entry_.run(
+      {entry_kind, charge.pack, consumption, charge.account(), to_account, charge.micro_yuan, unix_ms(at)});
+  packs_.move_unit(charge, charge.account(), to_account);
+}
+
+void SqliteLedger::write_refusal(core::AttemptId attempt, OpenAttempt const& open, core::Cause cause,
+                                 std::optional<int> errcode, std::string_view rid, core::WallTime closed_at) {
+  insert_attempt_.run({attempt.consumption, attempt.number, open.run, core::to_string(cause), errcode,
+                       null_if_empty(rid), open.opened_at, unix_ms(closed_at)});
+}
+
+Maintenance SqliteLedger::maintain(Now now) {
+  Maintenance done;
+  Purge purge;
+  std::size_t erased = 0;
+  try {
+    Transaction transaction(connection_);
+    done.abandoned = abandon(now.wall);
+    erased = erase_numbers(now);
+    purge = purge_codes(now);
+    packs_.flush();
+    transaction.commit();
+  } catch (SqliteError const&) {
+    packs_.reload();
+    throw;
+  }
+  // Not before the commit: what a rollback brings back is still due.
+  numbers_.erase(numbers_.begin(), numbers_.begin() + static_cast<std::ptrdiff_t>(erased));
+  codes_.erase(codes_.begin(), codes_.begin() + static_cast<std::ptrdiff_t>(purge.looked_at));
+  codes_.insert(codes_.end(), purge.kept.begin(), purge.kept.end());
+  done.numbers_erased = static_cast<int>(erased);
+  done.codes_purged = static_cast<int>(purge.looked_at - purge.kept.size());
+  done.more = static_cast<std::size_t>(done.abandoned) == maintenance_rows_max ||
+              erased == maintenance_rows_max || purge.looked_at == maintenance_rows_max;
+  // An erased number is gone when its page and the WAL are, too.
+  if (done.numbers_erased > 0 || !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();
+  done.wal_truncated = wal_truncated_;
+  return done;
+}
+
+int SqliteLedger::abandon(core::WallTime at) {
+  struct Abandoned {
+    std::int64_t id = 0;
+    std::int64_t app = 0;
+    core::Kind kind = core::Kind::quick;
+  };
+  std::chrono::milliseconds const life = limits::code_life;
+  std::vector<Abandoned> found;
+  {
+    Rows rows =
+        list_abandoned_.query({unix_ms(at) - life.count(), static_cast<std::int64_t>(maintenance_rows_max)});
+    while (rows.next()) {
+      found.push_back({.id = rows.integer(0), .app = rows.integer(1), .kind = kind_from(rows.text(2))});
+    }
+  }
+  for (Abandoned const& row : found) put_in_doubt(row.id, row.app, row.kind, core::Cause::abandoned, at);
+  return static_cast<int>(found.size());
+}
+
+std::size_t SqliteLedger::erase_numbers(Now now) {
+  std::size_t erased = 0;
+  for (Due const& due : numbers_) {
+    // Either clock will do: a number kept too long is the worse mistake.
+    bool const is_due = now.steady - due.since >= settings_.replay_window ||
+                        unix_ms(now.wall) >= due.since_ms + settings_.replay_window.count();
+    if (!is_due || erased == maintenance_rows_max) break;
+    erase_number_.run({due.code_key.digest});
+    ++erased;
+  }
+  return erased;
+}
+
+SqliteLedger::Purge SqliteLedger::purge_codes(Now now) {
+  Purge purge;
+  for (Due const& due : codes_) {
+    if (now.steady - due.since < keep_time_ || purge.looked_at == maintenance_rows_max) break;
+    ++purge.looked_at;
+    purge_live_code_.run({due.code_key.digest, unix_ms(now.wall) - keep_time_.count()});
+    if (connection_.changes() > 0) continue;
+    // In doubt, or wall time went back: it is asked again when it has been kept once more.
+    purge.kept.push_back({.code_key = due.code_key, .since = now.steady, .since_ms = due.since_ms});
+  }
+  return purge;
+}
+
+void SqliteLedger::end(core::WallTime at) {
+  end_run_.run({run_, unix_ms(at)});
+  connection_.checkpoint_truncate();
+}
+
+}  // namespace onetap::storage

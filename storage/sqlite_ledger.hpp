@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "storage/ledger_command.hpp"
+#include "storage/pack_book.hpp"
+#include "storage/sqlite.hpp"
+
+namespace onetap::storage {
+
+struct LedgerSettings {
+  std::chrono::milliseconds replay_window{};
+  UnitPrices prices;
+};
+
+/// What a start found of an earlier run.
+struct Recovery {
+  int attempts_in_doubt = 0;
+};
+
+/// What one pass of maintenance did.
+struct Maintenance {
+  int abandoned = 0;
+  int numbers_erased = 0;
+  int codes_purged = 0;
+  bool more = false;          // there was more to do than one pass does
+  bool wal_truncated = true;  // false: a reader holds old pages, erased numbers among them
+};
+
+/// The ledger on SQLite, synchronous, for one thread: commands in, results out, a transaction a batch.
+/// Throws SqliteError when a batch could not be written; then nothing of it was, unless the error is
+/// neither is_disk_full() nor is_busy().
+class SqliteLedger {
+ public:
+  /// `connection` writes, and has been migrated.
+  SqliteLedger(Connection connection, LedgerSettings settings);
+  SqliteLedger(SqliteLedger const&) = delete;
+  SqliteLedger& operator=(SqliteLedger const&) = delete;
+  ~SqliteLedger() = default;
+
+  /// Once, before anything is served: opens a run, puts what earlier runs left open in doubt, makes it
+  /// all durable.
+  Recovery start(Now now);
+
+  /// Runs the commands in order in one transaction; a refused one does not disturb the others.
+  [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch);
+
+  /// Abandons what was not presented again, erases numbers past the replay window, forgets dead codes;
+  /// at most some hundred rows.
+  Maintenance maintain(Now now);
+
+  /// Closes the run and truncates the WAL.
+  void end(core::WallTime at);
+
+  [[nodiscard]] std::int64_t run_id() const { return run_; }
+
+ private:
+  struct Row;          // of a live code
+  struct OpenAttempt;  // of a consumption that is being sent
+  struct Again {};     // retryable, and the presenter's to try
+  using Judgement = std::variant<Again, core::ledger::Stored, core::ledger::NotYours>;
+
+  // A code or a number that is due later; both clocks are asked (design/ledger.md).
+  struct Due {
+    core::CodeKey code_key;
+    core::SteadyTime since;     // seen, or settled
+    std::int64_t since_ms = 0;  // the same in wall time
+  };
+
+  struct Purge {
+    std::size_t looked_at = 0;
+    std::vector<Due> kept;
+  };
+
+  [[nodiscard]] CommandResult run(Command const& command);
+  [[nodiscard]] core::ledger::FindResult find(core::Intent const& intent);
+  [[nodiscard]] core::ledger::BeginResult begin(core::Intent const& intent, core::SteadyTime steady);
+  [[nodiscard]] core::AttemptId insert(core::Intent const& intent);
+  [[nodiscard]] core::AttemptId begin_again(core::Intent const& intent, Row const& row);
+  [[nodiscard]] std::optional<core::AttemptId> resend(core::Resend const& resend);
+  [[nodiscard]] CommandResult settle(core::Settlement const& settlement, core::SteadyTime steady);
+
+  [[nodiscard]] std::optional<Row> find_row(core::CodeKey const& code_key);
+  [[nodiscard]] std::optional<OpenAttempt> find_open(core::AttemptId attempt);
+  [[nodiscard]] Judgement judge(Row const& row, core::Intent const& intent) const;
+  [[nodiscard]] static bool is_abandoned(Row const& row, core::WallTime at);
+
+  void put_in_doubt(std::int64_t consumption, std::int64_t app, core::Kind kind, core::Cause cause,
+                    core::WallTime at);
+  void write_charge(std::string_view entry_kind, Charge const& charge, std::int64_t consumption,
+                    std::string_view to_account, core::WallTime at);
+  void write_refusal(core::AttemptId attempt, OpenAttempt const& open, core::Cause cause,
+                     std::optional<int> errcode, std::string_view rid, core::WallTime closed_at);
+
+  [[nodiscard]] int abandon(core::WallTime at);
+  [[nodiscard]] std::size_t erase_numbers(Now now);
+  [[nodiscard]] Purge purge_codes(Now now);
+
+  Connection connection_;
+  LedgerSettings settings_;
+  std::chrono::milliseconds keep_time_;  // of a live code
+  PackBook packs_;
+  std::int64_t run_ = 0;
+
+  bool wal_truncated_ = true;
+  std::deque<Due> codes_;    // by the time they were seen
+  std::deque<Due> numbers_;  // by the time they were settled
+  // Of the batch that is not committed yet.
+  std::vector<Due> new_codes_;
+  std::vector<Due> new_numbers_;
+
+  Statement find_live_code_;
+  Statement begin_insert_consumption_;
+  Statement begin_insert_live_code_;
+  Statement begin_again_;
+  Statement begin_take_up_;
+  Statement read_attempt_;
+  Statement resend_consumption_;
+  Statement insert_attempt_;
+  Statement settle_consumption_;
+  Statement settle_live_code_;
+  Statement doubt_consumption_;
+  Statement insert_entry_;
+  Statement insert_run_;
+  Statement end_run_;
+  Statement list_live_codes_;
+  Statement list_abandoned_;
+  Statement erase_number_;
+  Statement purge_live_code_;
+};
+
+}  // namespace onetap::storage

@@ -1,0 +1,448 @@
+#include "app/settings.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <sstream>
+#include <utility>
+
+#include "app/options.hpp"
+
+namespace onetap::app {
+namespace {
+
+using Arguments = std::vector<std::string>;
+using Files = std::map<std::string, std::string, std::less<>>;
+using Lines = std::vector<std::string>;
+
+// 32 bytes of "k".
+constexpr std::string_view data_key_base64 = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
+
+Files const usual_files{{"cert.pem", "certificate"}, {"key.pem", "key"}, {"ca.pem", "authority"}};
+
+FileReader reader_of(Files files) {
+  return [files = std::move(files)](std::string const& path) -> core::Result<std::string, std::string> {
+    auto const found = files.find(path);
+    if (found == files.end()) return {boost::system::in_place_error, "No such file or directory"};
+    return {boost::system::in_place_value, found->second};
+  };
+}
+
+Environment complete(std::initializer_list<Environment::value_type> further = {}) {
+  Environment environment{{"APPID", "wx0123456789abcdef"},
+                          {"SECRET", "0123456789abcdef0123456789abcdef"},
+                          {"ONETAP_TLS_CERT", "cert.pem"},
+                          {"ONETAP_TLS_KEY", "key.pem"}};
+  for (auto const& [name, text] : further) environment[name] = text;
+  return environment;
+}
+
+ParsedSettings accept(Arguments const& arguments, Environment const& environment,
+                      Files const& files = usual_files) {
+  auto const parsed = parse_settings(arguments, environment, reader_of(files));
+  if (!parsed) {
+    std::string told;
+    for (std::string const& line : parsed.error()) told += line + "\n";
+    FAIL(told);
+  }
+  return *parsed;
+}
+
+Lines refuse(Arguments const& arguments, Environment const& environment, Files const& files = usual_files) {
+  auto const parsed = parse_settings(arguments, environment, reader_of(files));
+  REQUIRE_FALSE(parsed.has_value());
+  return parsed.error();
+}
+
+std::string only_problem(Arguments const& arguments, Environment const& environment,
+                         Files const& files = usual_files) {
+  Lines const lines = refuse(arguments, environment, files);
+  std::string told;
+  for (std::string const& line : lines) told += line + "\n";
+  CHECK_MESSAGE(lines.size() == 1, told);
+  return lines.front();
+}
+
+bool names(Lines const& lines, std::string const& name) {
+  return std::ranges::any_of(lines, [&](std::string const& line) {
+    return line.starts_with(name + ":") || line.starts_with(name + " (");
+  });
+}
+
+std::string text_of_source_file(std::string const& name) {
+  auto const text = read_text_file(ONETAP_SOURCE "/" + name);
+  REQUIRE(text.has_value());
+  return *text;
+}
+
+}  // namespace
+
+TEST_CASE("appid, secret and certificate are all that must be given") {
+  Settings const settings = accept({}, complete()).settings;
+  CHECK(settings.appid == "wx0123456789abcdef");
+  CHECK(settings.secret.reveal() == "0123456789abcdef0123456789abcdef");
+  CHECK_FALSE(settings.sandbox);
+  CHECK_FALSE(settings.any_appid);
+  CHECK(settings.listen == ListenAddress{.address = "0.0.0.0", .port = 8443});
+  CHECK(settings.tls);
+  CHECK(settings.tls_certificate_path == "cert.pem");
+  CHECK(settings.tls_key_path == "key.pem");
+  CHECK(settings.connections_max == 10000);
+  CHECK(settings.admin_listen == ListenAddress{.address = "127.0.0.1", .port = 8444});
+  CHECK_FALSE(settings.admin_token.has_value());
+  CHECK_FALSE(settings.admin_tls);
+  CHECK(settings.database_path == "onetap.db");
+  CHECK_FALSE(settings.data_key.has_value());
+  CHECK(settings.replay_window == std::chrono::seconds(600));
+  CHECK(settings.wechat_url == HttpsUrl{.host = "api.weixin.qq.com", .port = 443, .base_path = ""});
+  CHECK(settings.wechat_ca_path.empty());
+  CHECK(settings.wechat_timeout == std::chrono::milliseconds(3000));
+  CHECK(settings.verify == core::VerifyLevel::origin);
+  CHECK(settings.allow_devtools);
+  CHECK(settings.price_quick_micro_yuan == 30'000);
+  CHECK(settings.price_realtime_micro_yuan == 40'000);
+  CHECK(settings.log_level == core::LogLevel::info);
+}
+
+TEST_CASE("without anything given, one line names each setting that is missing") {
+  Lines const lines = refuse({}, {});
+  CHECK(lines.size() == 4);
+  for (char const* const name : {"APPID", "SECRET", "ONETAP_TLS_CERT", "ONETAP_TLS_KEY"}) {
+    CHECK_MESSAGE(names(lines, name), name);
+  }
+}
+
+TEST_CASE("the sandbox needs nothing and keeps a ledger of its own") {
+  Settings const settings = accept({"--sandbox"}, {}).settings;
+  CHECK(settings.sandbox);
+  CHECK(settings.appid == sandbox_appid);
+  CHECK(settings.any_appid);
+  CHECK_FALSE(settings.secret.empty());
+  CHECK(settings.database_path == "onetap-sandbox.db");
+  CHECK(settings.tls);
+  CHECK(settings.tls_certificate_path.empty());
+}
+
+TEST_CASE("the sandbox with an appid is for that appid only") {
+  Settings const settings = accept({"--sandbox", "--appid", "wx0123456789abcdef"}, {}).settings;
+  CHECK(settings.appid == "wx0123456789abcdef");
+  CHECK_FALSE(settings.any_appid);
+}
+
+TEST_CASE("the sandbox brings its own WeChat and takes no other") {
+  CHECK(names(refuse({"--sandbox"}, {{"ONETAP_WECHAT_URL", "https://example.com"}}), "ONETAP_WECHAT_URL"));
+  CHECK(names(refuse({"--sandbox", "--wechat-ca", "ca.pem"}, {}), "ONETAP_WECHAT_CA"));
+}
+
+TEST_CASE("a flag beats its variable, and the last flag beats those before it") {
+  Environment const environment = complete({{"ONETAP_LISTEN", "127.0.0.1:1"}});
+  CHECK(accept({}, environment).settings.listen.port == 1);
+  CHECK(accept({"--listen", "127.0.0.1:2"}, environment).settings.listen.port == 2);
+  CHECK(accept({"--listen=127.0.0.1:2", "--listen=127.0.0.1:3"}, environment).settings.listen.port == 3);
+}
+
+TEST_CASE("an empty variable is unset") {
+  CHECK(accept({}, complete({{"ONETAP_LISTEN", ""}, {"ONETAP_RATE_IP", ""}})).settings.listen.port == 8443);
+  CHECK(names(refuse({}, complete({{"APPID", ""}})), "APPID"));
+}
+
+TEST_CASE("a flag's bad value is told under its variable and the flag") {
+  std::string const line = only_problem({"--log-level", "loud"}, complete());
+  CHECK(line.starts_with("ONETAP_LOG_LEVEL (--log-level): \"loud\""));
+}
+
+TEST_CASE("every problem is told at once, also what stands between settings") {
+  Lines const lines = refuse({"--db", ""}, complete({{"ONETAP_LOG_LEVEL", "loud"},
+                                                     {"ONETAP_PRICE_QUICK", "free"},
+                                                     {"ONETAP_VERIFY", "none"},
+                                                     {"ONETAP_TLS_CERT", "lost.pem"},
+                                                     {"ONETAP_ADMIN_LISTEN", "0.0.0.0:8444"}}));
+  for (char const* const name : {"ONETAP_DB", "ONETAP_LOG_LEVEL", "ONETAP_PRICE_QUICK", "ONETAP_VERIFY",
+                                 "ONETAP_TLS_CERT", "ONETAP_ADMIN_TOKEN"}) {
+    CHECK_MESSAGE(names(lines, name), name);
+  }
+  CHECK(lines.size() == 6);
+}
+
+TEST_CASE("values that cannot be used name their variable") {
+  std::vector<std::pair<std::string, std::vector<std::string>>> const bad_values{
+      {"APPID", {"\"wx0123456789abcdef\"", "wx 1", std::string(65, 'a')}},
+      {"SECRET", {"two words", "tab\t", std::string(129, 'a')}},
+      {"ONETAP_LISTEN",
+       {"8443", ":8443", "0.0.0.0", "0.0.0.0:", "0.0.0.0:65536", "0.0.0.0:-1", "0.0.0.0:x", "::1:8443",
+        "[127.0.0.1]:1", "[::1]", "example.com:8443", "0.0.0.0:8443 "}},
+      {"ONETAP_TLS", {"yes", "true", "ON"}},
+      {"ONETAP_MAX_CONNECTIONS", {"0", "-1", "1000001", "many", "10k", "99999999999999999999"}},
+      {"ONETAP_ADMIN_LISTEN", {"off", "localhost"}},
+      {"ONETAP_ADMIN_TOKEN", {"short", "sixteen characters and a blank"}},
+      {"ONETAP_DATA_KEY", {"secret", "a2tr", "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s"}},
+      {"ONETAP_REPLAY_WINDOW", {"0", "3601", "600s", "1.5", ""}},
+      {"ONETAP_WECHAT_URL",
+       {"http://api.weixin.qq.com", "api.weixin.qq.com", "https://", "https://user@host", "https://host?x",
+        "https://host#x", "https://host:0", "https://host:65536", "https://ho st", "https://[::1",
+        "https://[]", "https://::1"}},
+      {"ONETAP_WECHAT_TIMEOUT_MS", {"9", "30001", "3s"}},
+      {"ONETAP_VERIFY", {"session", "signature", "all"}},
+      {"ONETAP_ALLOW_DEVTOOLS", {"yes", "1"}},
+      {"ONETAP_TOKEN_MODE", {"token", "file:/x", "other"}},
+      {"ONETAP_PRICE_QUICK", {"-0.03", "0,03", "¥0.03", ".03", "0.", "1000.000001", "0.0000001", "1e3"}},
+      {"ONETAP_PRICE_REALTIME", {"free"}},
+      {"ONETAP_LOG_LEVEL", {"trace", "INFO"}},
+  };
+  for (auto const& [name, texts] : bad_values) {
+    for (std::string const& text : texts) {
+      if (text.empty()) continue;
+      CAPTURE(name);
+      CAPTURE(text);
+      CHECK(only_problem({}, complete({{name, text}})).starts_with(name + ": "));
+    }
+  }
+}
+
+TEST_CASE("levels and modes that come later are refused as such") {
+  CHECK(only_problem({}, complete({{"ONETAP_VERIFY", "signature"}})).find("does not have yet") !=
+        std::string::npos);
+  CHECK(only_problem({}, complete({{"ONETAP_TOKEN_MODE", "token"}})).find("does not have yet") !=
+        std::string::npos);
+}
+
+TEST_CASE("a variable or flag that comes later stops the start instead of doing nothing") {
+  for (std::string_view const variable : planned_variables()) {
+    CAPTURE(variable);
+    std::string const by_variable = only_problem({}, complete({{std::string(variable), "1"}}));
+    CHECK(by_variable == std::string(variable) + ": this version does not have it yet; leave it unset");
+    std::string const by_flag = only_problem({flag_of(variable), "1"}, complete());
+    CHECK(by_flag.starts_with(std::string(variable) + " (" + flag_of(variable) + "): "));
+  }
+}
+
+TEST_CASE("nothing is both there and planned") {
+  for (Option const& option : options()) {
+    CHECK(std::ranges::find(planned_variables(), option.variable) == planned_variables().end());
+  }
+}
+
+TEST_CASE("an unknown variable of ours is warned of, anybody else's is not") {
+  ParsedSettings const parsed = accept({}, complete({{"ONETAP_LISTN", "x"}, {"HOME", "/root"}}));
+  REQUIRE(parsed.warnings.size() == 1);
+  CHECK(parsed.warnings.front().starts_with("ONETAP_LISTN: "));
+}
+
+TEST_CASE("what works but is probably a mistake is warned of") {
+  CHECK(names(accept({}, complete({{"APPID", "gh_0123456789ab"}})).warnings, "APPID"));
+  CHECK(names(accept({"--wechat-timeout-ms", "3501"}, complete()).warnings, "ONETAP_WECHAT_TIMEOUT_MS"));
+  CHECK(names(accept({"--sandbox", "--verify", "none"}, {}).warnings, "ONETAP_VERIFY"));
+  CHECK(accept({}, complete()).warnings.empty());
+}
+
+TEST_CASE("unknown flags are refused, and what may be a secret is not repeated") {
+  Lines const lines = refuse({"--lisen=hush", "--secert", "hush", "hush"}, complete());
+  CHECK(names(lines, "--lisen"));
+  CHECK(names(lines, "--secert"));
+  for (std::string const& line : lines) CHECK(line.find("hush") == std::string::npos);
+}
+
+TEST_CASE("a flag without its value is refused by name") {
+  CHECK(only_problem({"--listen"}, complete()).starts_with("--listen: "));
+}
+
+TEST_CASE("a secret comes from a file, which loses one newline at its end") {
+  Files files = usual_files;
+  files["secret"] = "from-the-file\n";
+  files["other"] = "from-the-other-file";
+  Environment environment = complete({{"SECRET", ""}, {"SECRET_FILE", "secret"}});
+  CHECK(accept({}, environment, files).settings.secret.reveal() == "from-the-file");
+  CHECK(accept({"--secret-file", "other"}, environment, files).settings.secret.reveal() ==
+        "from-the-other-file");
+
+  files["secret"] = "two-newlines\n\n";
+  CHECK(only_problem({}, environment, files).starts_with("SECRET_FILE: "));
+  files["secret"] = "";
+  CHECK(only_problem({}, environment, files).starts_with("SECRET_FILE: "));
+  files.erase("secret");
+  CHECK(only_problem({}, environment, files).find("No such file or directory") != std::string::npos);
+}
+
+TEST_CASE("a secret given twice in the environment is refused, a file's flag beats both") {
+  Files files = usual_files;
+  files["secret"] = "from-the-file";
+  Environment const environment = complete({{"SECRET_FILE", "secret"}});
+  CHECK(only_problem({}, environment, files).starts_with("SECRET: "));
+  CHECK(accept({"--secret-file", "secret"}, environment, files).settings.secret.reveal() == "from-the-file");
+}
+
+TEST_CASE("a secret as a flag is refused and not repeated") {
+  for (Option const& option : options()) {
+    if (!option.secret) continue;
+    std::string const line = only_problem({option.flag(), "hush"}, complete());
+    CHECK(line.starts_with(std::string(option.variable) + " (" + option.flag() + "): "));
+    CHECK(line.find("hush") == std::string::npos);
+  }
+}
+
+TEST_CASE("an unusable secret is never repeated") {
+  for (Option const& option : options()) {
+    if (!option.secret) continue;
+    std::string const line = only_problem({}, complete({{std::string(option.variable), "hush hush"}}));
+    CHECK(line.find("hush") == std::string::npos);
+  }
+}
+
+TEST_CASE("an unusable value is repeated without control characters, and shortened") {
+  std::string const line = only_problem({}, complete({{"ONETAP_TLS", "\x1b[2J" + std::string(500, 'a')}}));
+  CHECK(line.find('\x1b') == std::string::npos);
+  CHECK(line.size() < 200);
+}
+
+TEST_CASE("the data key is base64 of 32 bytes") {
+  Settings const settings =
+      accept({}, complete({{"ONETAP_DATA_KEY", std::string(data_key_base64)}})).settings;
+  REQUIRE(settings.data_key.has_value());
+  CHECK(settings.data_key->reveal() == std::string(32, 'k'));
+}
+
+TEST_CASE("addresses to listen on are IPv4, IPv6 in brackets, or localhost") {
+  auto const listen = [](std::string const& text) {
+    return accept({"--listen", text}, complete()).settings.listen;
+  };
+  CHECK(listen("[::]:0") == ListenAddress{.address = "::", .port = 0});
+  CHECK(listen("[::1]:65535") == ListenAddress{.address = "::1", .port = 65535});
+  CHECK(listen("localhost:8443") == ListenAddress{.address = "127.0.0.1", .port = 8443});
+  CHECK(listen("[::1]:1").is_loopback());
+  CHECK(listen("127.9.9.9:1").is_loopback());
+  CHECK_FALSE(listen("[::]:1").is_loopback());
+  CHECK_FALSE(listen("192.168.0.1:1").is_loopback());
+}
+
+TEST_CASE("WeChat's URL is taken apart") {
+  auto const url = [](std::string const& text) {
+    return accept({"--wechat-url", text}, complete()).settings.wechat_url;
+  };
+  CHECK(url("https://api2.weixin.qq.com/") ==
+        HttpsUrl{.host = "api2.weixin.qq.com", .port = 443, .base_path = ""});
+  CHECK(url("https://127.0.0.1:9443/a/b/") ==
+        HttpsUrl{.host = "127.0.0.1", .port = 9443, .base_path = "/a/b"});
+  CHECK(url("https://[::1]:9443") == HttpsUrl{.host = "::1", .port = 9443, .base_path = ""});
+  CHECK(url("https://[::1]/x:y") == HttpsUrl{.host = "::1", .port = 443, .base_path = "/x:y"});
+}
+
+TEST_CASE("prices are exact to the millionth of a yuan") {
+  auto const price = [](std::string const& text) {
+    return accept({"--price-quick", text}, complete()).settings.price_quick_micro_yuan;
+  };
+  CHECK(price("0") == 0);
+  CHECK(price("0.000001") == 1);
+  CHECK(price("0.03") == 30'000);
+  CHECK(price("0.3") == 300'000);
+  CHECK(price("12") == 12'000'000);
+  CHECK(price("1000") == 1'000'000'000);
+}
+
+TEST_CASE("TLS may be off on loopback only, and then needs no certificate") {
+  Environment const environment =
+      complete({{"ONETAP_TLS", "off"}, {"ONETAP_TLS_CERT", ""}, {"ONETAP_TLS_KEY", ""}});
+  CHECK_FALSE(accept({"--listen", "127.0.0.1:8080"}, environment).settings.tls);
+  CHECK(only_problem({}, environment).starts_with("ONETAP_TLS: "));
+  CHECK(only_problem({"--sandbox"}, environment).starts_with("ONETAP_TLS: "));
+}
+
+TEST_CASE("verify level none is for loopback or the sandbox") {
+  CHECK(accept({"--verify", "none", "--listen", "127.0.0.1:0"}, complete()).settings.verify ==
+        core::VerifyLevel::none);
+  CHECK(accept({"--verify", "none", "--sandbox"}, {}).settings.verify == core::VerifyLevel::none);
+  CHECK(only_problem({"--verify", "none"}, complete()).starts_with("ONETAP_VERIFY: "));
+}
+
+TEST_CASE("certificate and key come together and can be read") {
+  CHECK(only_problem({"--sandbox", "--tls-cert", "cert.pem"}, {}).starts_with("ONETAP_TLS_KEY: "));
+  CHECK(only_problem({"--sandbox", "--tls-key", "key.pem"}, {}).starts_with("ONETAP_TLS_CERT: "));
+  CHECK(only_problem({"--tls-key", "lost.pem"}, complete())
+            .starts_with("ONETAP_TLS_KEY: cannot read lost.pem"));
+  CHECK(only_problem({"--wechat-ca", "lost.pem"}, complete()).starts_with("ONETAP_WECHAT_CA: cannot read"));
+}
+
+TEST_CASE("the operators' listener off loopback needs TLS and a token") {
+  std::string const token = "0123456789abcdef";
+  Environment const with_token = complete({{"ONETAP_ADMIN_TOKEN", token}});
+  Arguments const off_loopback{"--admin-listen", "0.0.0.0:8444"};
+  Settings const settings = accept(off_loopback, with_token).settings;
+  CHECK(settings.admin_tls);
+  REQUIRE(settings.admin_token.has_value());
+  CHECK(settings.admin_token->reveal() == token);
+
+  CHECK(only_problem(off_loopback, complete()).starts_with("ONETAP_ADMIN_TOKEN: "));
+  Arguments without_tls = off_loopback;
+  without_tls.insert(without_tls.end(), {"--tls", "off", "--listen", "127.0.0.1:8443"});
+  CHECK(only_problem(without_tls, with_token).starts_with("ONETAP_ADMIN_LISTEN: "));
+}
+
+TEST_CASE("the two listeners cannot share a port, unless any will do") {
+  CHECK(only_problem({"--listen", "127.0.0.1:1", "--admin-listen", "127.0.0.1:1"}, complete())
+            .starts_with("ONETAP_ADMIN_LISTEN: "));
+  CHECK(accept({"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, complete())
+            .settings.admin_listen.port == 0);
+}
+
+TEST_CASE("a flag is the variable without its prefix in kebab case") {
+  CHECK(flag_of("APPID") == "--appid");
+  CHECK(flag_of("ONETAP_WECHAT_TIMEOUT_MS") == "--wechat-timeout-ms");
+}
+
+TEST_CASE("the help names every option with flag, variable and default, within 100 columns") {
+  std::string const help = serve_help();
+  for (Option const& option : options()) {
+    CAPTURE(option.variable);
+    CHECK(help.find(std::string(option.variable)) != std::string::npos);
+    CHECK(help.find("  " + (option.secret ? option.file_flag() : option.flag()) + " ") != std::string::npos);
+    CHECK(help.find(std::string(option.default_text)) != std::string::npos);
+  }
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);)
+    CHECK_MESSAGE(line.size() <= 102, line);  // "–" has 3 bytes
+}
+
+TEST_CASE("help is asked for by --help or -h") {
+  CHECK(asks_for_help(Arguments{"--sandbox", "--help"}));
+  CHECK(asks_for_help(Arguments{"-h"}));
+  CHECK_FALSE(asks_for_help(Arguments{"--sandbox"}));
+}
+
+TEST_CASE("onetap.env.example names every option with its default, as a comment") {
+  std::string const example = "\n" + text_of_source_file("onetap.env.example");
+  for (Option const& option : options()) {
+    CAPTURE(option.variable);
+    std::string const line =
+        "\n#" + std::string(option.variable) + "=" + std::string(option.default_text) + "\n";
+    CHECK(example.find(line) != std::string::npos);
+    if (option.secret) CHECK(example.find("\n#" + option.file_variable() + "=\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("onetap.env.example names nothing that does not exist") {
+  std::istringstream lines(text_of_source_file("onetap.env.example"));
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    if (line.empty() || line.starts_with("# ") || line == "#") continue;
+    REQUIRE(line.starts_with("#"));  // a commented variable: the file as it stands changes nothing
+    std::string const name = line.substr(1, line.find('=') - 1);
+    CHECK(std::ranges::any_of(options(), [&](Option const& option) {
+      return name == option.variable || (option.secret && name == option.file_variable());
+    }));
+  }
+}
+
+TEST_CASE("the environment is read from name=value entries; values may have equals signs") {
+  char const* const entries[] = {"A=1", "B=x=y", "C=", "strange", nullptr};  // NOLINT(*-avoid-c-arrays)
+  Environment const expected{{"A", "1"}, {"B", "x=y"}, {"C", ""}};
+  CHECK(environment_from(entries) == expected);
+}
+
+TEST_CASE("a file that cannot be read is told why") {
+  CHECK(read_text_file("/nonexistent").error() == "No such file or directory");
+  CHECK(read_text_file("/").error() == "Is a directory");
+  CHECK(read_text_file("/dev/zero").error() == "it has more than 1 MiB");
+  CHECK(read_text_file("/dev/null")->empty());
+}
+
+}  // namespace onetap::app

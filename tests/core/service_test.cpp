@@ -1,0 +1,643 @@
+#include "core/exchange/service.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <string>
+#include <vector>
+
+#include "core/limits.hpp"
+#include "tests/support/manual_clock.hpp"
+#include "tests/support/memory_ledger.hpp"
+#include "tests/support/run_task.hpp"
+#include "tests/support/scripted_wechat.hpp"
+
+using namespace onetap;
+using namespace onetap::tests;
+using namespace std::chrono_literals;
+using core::Charged;
+using core::ConsumeResult;
+using core::ProblemCode;
+using core::State;
+
+namespace {
+
+constexpr char appid[] = "wx0123456789abcdef";
+constexpr char number[] = "13800138000";
+constexpr char li[] = "li-li-li-li-li-li";
+constexpr char wang[] = "wang-wang-wang-wang";
+constexpr char nobody[] = "";
+
+/// A ledger whose commits take as long as a test wants.
+class SlowLedger final : public core::Ledger {
+ public:
+  SlowLedger(core::Clock& clock, MemoryLedger& behind) : clock_(clock), behind_(behind) {}
+
+  bool hold_begin = false;
+  bool hold_settle = false;
+
+  void let_go() {
+    hold_begin = false;
+    hold_settle = false;
+    released_.notify_all();
+  }
+
+  [[nodiscard]] core::Task<core::ledger::FindResult> find(core::Intent intent) override {
+    return behind_.find(std::move(intent));
+  }
+  [[nodiscard]] core::Task<core::ledger::BeginResult> begin(core::Intent intent) override {
+    if (hold_begin) [[maybe_unused]]
+      bool const released = co_await clock_.wait(released_, core::SteadyTime::max());
+    auto result = co_await behind_.begin(std::move(intent));
+    co_return result;
+  }
+  [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override {
+    return behind_.resend(std::move(resend));
+  }
+  [[nodiscard]] core::Task<> settle(core::Settlement settlement) override {
+    if (hold_settle) [[maybe_unused]]
+      bool const released = co_await clock_.wait(released_, core::SteadyTime::max());
+    co_await behind_.settle(std::move(settlement));
+  }
+  [[nodiscard]] bool writable() const override { return behind_.writable(); }
+
+ private:
+  core::Clock& clock_;
+  MemoryLedger& behind_;
+  core::Signal released_;
+};
+
+core::Task<bool> run_keeper(core::TokenKeeper& keeper) {
+  co_await keeper.run();
+  co_return true;
+}
+
+std::array<unsigned char, 32> data_key() {
+  std::array<unsigned char, 32> key{};
+  key.fill(7);
+  return key;
+}
+
+/// The real service on time that stands still, with a token at hand unless WeChat refuses one.
+struct Bench {
+  asio::io_context loop;
+  ManualClock clock{loop};
+  std::vector<std::string> lines;
+  core::Log log{[this](core::LogLevel, std::string_view line) { lines.emplace_back(line); },
+                core::LogLevel::debug, [this] { return clock.wall(); }};
+  ScriptedWeChat wechat{clock};
+  MemoryLedger ledger;
+  SlowLedger slow_ledger{clock, ledger};
+  core::crypto::Keyring keyring{data_key()};
+  core::TokenKeeper tokens{clock, wechat,
+                           log,   {.appid = appid, .secret = core::AppSecret("the-app-secret")},
+                           3s,    [] { return 0.0; }};
+  core::ConsumeService service{{.clock = clock,
+                                .ledger = slow_ledger,
+                                .wechat = wechat,
+                                .tokens = tokens,
+                                .keyring = keyring,
+                                .log = log},
+                               3s};
+  std::optional<Started<bool>> keeper;
+
+  explicit Bench(std::string const& first_token_reply = R"({"access_token":"token-1","expires_in":7200})") {
+    will_give(first_token_reply);
+    keeper.emplace(start(loop, run_keeper(tokens)));
+    clock.settle();
+  }
+  Bench(Bench const&) = delete;
+  Bench& operator=(Bench const&) = delete;
+  ~Bench() {
+    tokens.stop();
+    wechat.let_go();
+    slow_ledger.let_go();
+    clock.advance(1min);
+  }
+
+  void will_give(std::string body) { wechat.token_replies.push_back(ScriptedWeChat::says(std::move(body))); }
+  void will_say(std::string body) { wechat.phone_replies.push_back(ScriptedWeChat::says(std::move(body))); }
+  void will_say_errcode(int errcode) {
+    will_say(R"({"errcode":)" + std::to_string(errcode) +
+             R"(,"errmsg":"words rid: 6458a111-5785bc4d-452368fb"})");
+  }
+  void will_say_number() {
+    will_say(
+        R"({"errcode":0,"errmsg":"ok","phone_info":{"phoneNumber":"13800138000","purePhoneNumber":"13800138000",)"
+        R"("countryCode":"86","watermark":{"timestamp":)" +
+        std::to_string(core::unix_seconds(clock.wall())) + R"(,"appid":"wx0123456789abcdef"}}})");
+  }
+  void will_fail(core::Delivery delivery, core::TransportFailure failure) {
+    wechat.phone_replies.push_back(ScriptedWeChat::fails(delivery, failure));
+  }
+
+  [[nodiscard]] core::ConsumeRequest request(std::string const& code, std::string const& caller) const {
+    core::ConsumeRequest presented{.code = core::Code(code), .appid = appid, .request_id = "r-1"};
+    if (!caller.empty()) presented.caller = keyring.caller_key(appid, core::IdempotencyKey(caller));
+    return presented;
+  }
+  Started<ConsumeResult> begin(std::string const& code, std::string const& caller) {
+    auto started = start(loop, service.consume(request(code, caller)));
+    clock.settle();
+    return started;
+  }
+  ConsumeResult consume(std::string const& code, std::string const& caller) {
+    auto started = begin(code, caller);
+    REQUIRE(started.done());
+    return started.value();
+  }
+  [[nodiscard]] std::size_t calls() const { return wechat.codes_sent.size(); }
+};
+
+std::string number_in(ConsumeResult const& result) {
+  auto const* handed_out = std::get_if<core::PhoneNumber>(&result.answer);
+  return handed_out != nullptr ? std::string(handed_out->phone_number.reveal()) : "none";
+}
+
+std::string_view problem_in(ConsumeResult const& result) {
+  auto const* problem = std::get_if<core::Problem>(&result.answer);
+  return problem != nullptr ? core::kind_of(problem->code).name : "none";
+}
+
+Charged charged_in(ConsumeResult const& result) { return std::get<core::Problem>(result.answer).charged; }
+
+}  // namespace
+
+TEST_CASE("a code becomes a number, with one call and one row") {
+  Bench bench;
+  bench.will_say_number();
+  ConsumeResult const result = bench.consume("code-1", li);
+  CHECK(number_in(result) == number);
+  CHECK_FALSE(result.replayed);
+  CHECK(bench.wechat.codes_sent == std::vector<std::string>{"code-1"});
+  CHECK(bench.wechat.tokens_used == std::vector<std::string>{"token-1"});
+  REQUIRE(bench.ledger.rows.size() == 1);
+  CHECK(bench.ledger.rows[0].state == State::ok);
+  CHECK(bench.ledger.rows[0].phone_mask == "138****8000");
+  CHECK_FALSE(bench.ledger.rows[0].sealed_number.empty());
+  CHECK(bench.service.in_flight() == 0);
+}
+
+TEST_CASE("the intent is in the ledger before WeChat is called") {
+  Bench bench;
+  std::vector<State> seen;
+  bench.wechat.before_call = [&] {
+    for (auto const& row : bench.ledger.rows) seen.push_back(row.state);
+  };
+  bench.will_say_number();
+  (void)bench.consume("code-1", li);
+  CHECK(seen == std::vector<State>{State::sending});
+}
+
+TEST_CASE("WeChat is not called while the intent is not durable") {
+  Bench bench;
+  bench.slow_ledger.hold_begin = true;
+  bench.will_say_number();
+  auto exchange = bench.begin("code-1", li);
+  CHECK(bench.calls() == 0);
+  bench.slow_ledger.let_go();
+  bench.clock.settle();
+  CHECK(bench.calls() == 1);
+  CHECK(exchange.done());
+}
+
+TEST_CASE("nobody is answered while the outcome is not durable") {
+  Bench bench;
+  bench.slow_ledger.hold_settle = true;
+  bench.will_say_number();
+  auto exchange = bench.begin("code-1", li);
+  auto repeat = bench.begin("code-1", li);
+  CHECK(bench.calls() == 1);
+  CHECK_FALSE(exchange.done());
+  CHECK_FALSE(repeat.done());
+  bench.slow_ledger.let_go();
+  bench.clock.settle();
+  CHECK(number_in(exchange.value()) == number);
+  CHECK(number_in(repeat.value()) == number);
+}
+
+TEST_CASE("a code presented twice by the same caller while it is exchanged is called for once") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_number();
+  auto first = bench.begin("code-1", li);
+  auto second = bench.begin("code-1", li);
+  auto third = bench.begin("code-1", li);
+  CHECK_FALSE(second.done());
+  bench.wechat.let_go();
+  bench.clock.settle();
+  CHECK(number_in(first.value()) == number);
+  CHECK_FALSE(first.value().replayed);
+  for (auto* repeat : {&second, &third}) {
+    CHECK(number_in(repeat->value()) == number);
+    CHECK(repeat->value().replayed);
+  }
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("a problem, too, is shared with the caller who waited") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_errcode(40029);
+  auto first = bench.begin("code-1", li);
+  auto second = bench.begin("code-1", li);
+  bench.wechat.let_go();
+  bench.clock.settle();
+  CHECK(problem_in(first.value()) == "CODE_INVALID");
+  CHECK_FALSE(first.value().replayed);
+  CHECK(problem_in(second.value()) == "CODE_INVALID");
+  CHECK(second.value().replayed);
+}
+
+TEST_CASE("a code in flight for somebody else is refused at once") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_number();
+  auto first = bench.begin("code-1", li);
+  CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_IN_PROGRESS");
+  CHECK(problem_in(bench.consume("code-1", nobody)) == "CODE_IN_PROGRESS");
+  CHECK_FALSE(first.done());
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("two who cannot be told apart do not share a code in flight") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_number();
+  auto first = bench.begin("code-1", nobody);
+  CHECK(problem_in(bench.consume("code-1", nobody)) == "CODE_IN_PROGRESS");
+}
+
+TEST_CASE("a duplicate does not wait for ever") {
+  Bench bench;
+  bench.slow_ledger.hold_settle = true;
+  bench.will_say_number();
+  auto first = bench.begin("code-1", li);
+  auto second = bench.begin("code-1", li);
+  bench.clock.advance(core::limits::follower_time - 1ms);
+  CHECK_FALSE(second.done());
+  bench.clock.advance(1ms);
+  REQUIRE(second.done());
+  CHECK(problem_in(second.value()) == "SERVER_BUSY");
+  CHECK_FALSE(second.value().replayed);
+  CHECK_FALSE(first.done());
+}
+
+TEST_CASE("different codes are exchanged beside each other") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_number();
+  bench.will_say_number();
+  auto first = bench.begin("code-1", li);
+  auto second = bench.begin("code-2", li);
+  CHECK(bench.calls() == 2);
+  CHECK(bench.service.in_flight() == 2);
+  bench.wechat.let_go();
+  bench.clock.settle();
+  CHECK(first.done());
+  CHECK(second.done());
+}
+
+TEST_CASE("beyond the bound of exchanges a code is turned away before anything is done") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  std::vector<Started<ConsumeResult>> exchanges;
+  for (std::size_t i = 0; i < core::limits::exchanges_in_flight_max; ++i) {
+    bench.will_say_number();
+    exchanges.push_back(bench.begin("code-" + std::to_string(i), li));
+  }
+  CHECK(problem_in(bench.consume("one-more", li)) == "SERVER_BUSY");
+  CHECK(bench.ledger.rows.size() == core::limits::exchanges_in_flight_max);
+  CHECK(bench.calls() == core::limits::exchanges_in_flight_max);
+}
+
+TEST_CASE("a number that was handed out is replayed to its caller within the window, and not after") {
+  Bench bench;
+  bench.will_say_number();
+  (void)bench.consume("code-1", li);
+  bench.clock.advance(600s);
+  ConsumeResult const replay = bench.consume("code-1", li);
+  CHECK(number_in(replay) == number);
+  CHECK(replay.replayed);
+  bench.clock.advance(1s);
+  ConsumeResult const late = bench.consume("code-1", li);
+  CHECK(problem_in(late) == "CODE_ALREADY_USED");
+  CHECK(charged_in(late) == Charged::yes);
+  CHECK_FALSE(late.replayed);
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("a stranger with a used code gets no number") {
+  Bench bench;
+  bench.will_say_number();
+  (void)bench.consume("code-1", li);
+  for (char const* const stranger : {wang, nobody}) {
+    ConsumeResult const result = bench.consume("code-1", stranger);
+    CHECK(problem_in(result) == "CODE_ALREADY_USED");
+    CHECK_FALSE(result.replayed);
+  }
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("without an Idempotency-Key the second time finds the code used") {
+  Bench bench;
+  bench.will_say_number();
+  CHECK(number_in(bench.consume("code-1", nobody)) == number);
+  CHECK(problem_in(bench.consume("code-1", nobody)) == "CODE_ALREADY_USED");
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("what is stored is replayed while WeChat is down") {
+  Bench bench;
+  bench.will_say_number();
+  (void)bench.consume("code-1", li);
+  bench.wechat.line_at_hand = false;
+  bench.wechat.line_can_be_opened = false;
+  CHECK(number_in(bench.consume("code-1", li)) == number);
+}
+
+TEST_CASE("a rejected code stays rejected for its caller and is used for others") {
+  Bench bench;
+  bench.will_say_errcode(40029);
+  CHECK(problem_in(bench.consume("code-1", li)) == "CODE_INVALID");
+  CHECK(bench.ledger.rows[0].state == State::rejected);
+  ConsumeResult const replay = bench.consume("code-1", li);
+  CHECK(problem_in(replay) == "CODE_INVALID");
+  CHECK(replay.replayed);
+  CHECK(std::get<core::Problem>(replay.answer).errcode == 40029);
+  CHECK(std::get<core::Problem>(replay.answer).rid == "6458a111-5785bc4d-452368fb");
+  CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("a code in doubt is never sent again") {
+  struct Row {
+    core::TransportFailure failure;
+    core::Cause cause;
+  };
+  for (Row const& row : {Row{core::TransportFailure::timeout, core::Cause::timeout},
+                         Row{core::TransportFailure::connection_lost, core::Cause::connection_lost}}) {
+    Bench bench;
+    bench.will_fail(core::Delivery::maybe_sent, row.failure);
+    ConsumeResult const first = bench.consume("code-1", li);
+    CHECK(problem_in(first) == "OUTCOME_UNKNOWN");
+    CHECK_FALSE(first.replayed);
+    CHECK(bench.ledger.rows[0].state == State::in_doubt);
+    CHECK(bench.ledger.rows[0].cause == row.cause);
+    ConsumeResult const second = bench.consume("code-1", li);
+    CHECK(problem_in(second) == "OUTCOME_UNKNOWN");
+    CHECK(second.replayed);
+    CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
+    CHECK(bench.calls() == 1);
+  }
+}
+
+TEST_CASE("a number of another mini program goes into doubt and is not handed out") {
+  Bench bench;
+  bench.will_say(R"({"errcode":0,"phone_info":{"phoneNumber":"13800138000","purePhoneNumber":"13800138000",)"
+                 R"("countryCode":"86","watermark":{"timestamp":1790000000,"appid":"wxffffffffffffffff"}}})");
+  ConsumeResult const result = bench.consume("code-1", li);
+  CHECK(problem_in(result) == "WATERMARK_MISMATCH");
+  CHECK(charged_in(result) == Charged::yes);
+  CHECK(bench.ledger.rows[0].state == State::in_doubt);
+  CHECK(bench.ledger.rows[0].sealed_number.empty());
+}
+
+TEST_CASE("a code that WeChat did not look at is tried again by its caller") {
+  Bench bench;
+  bench.will_say_errcode(45011);
+  ConsumeResult const refused = bench.consume("code-1", li);
+  CHECK(problem_in(refused) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.ledger.rows[0].state == State::retryable);
+  CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
+  CHECK(bench.calls() == 1);
+  bench.will_say_number();
+  ConsumeResult const again = bench.consume("code-1", li);
+  CHECK(number_in(again) == number);
+  CHECK_FALSE(again.replayed);
+  CHECK(bench.calls() == 2);
+  CHECK(bench.ledger.rows.size() == 1);
+  CHECK(bench.ledger.rows[0].attempts == 2);
+}
+
+TEST_CASE("a retryable code that had no caller belongs to whoever presents it next") {
+  Bench bench;
+  bench.will_fail(core::Delivery::not_sent, core::TransportFailure::tls);
+  CHECK(problem_in(bench.consume("code-1", nobody)) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.ledger.rows[0].cause == core::Cause::not_sent);
+  bench.will_say_number();
+  CHECK(number_in(bench.consume("code-1", wang)) == number);
+  CHECK(number_in(bench.consume("code-1", wang)) == number);
+  CHECK(problem_in(bench.consume("code-1", li)) == "CODE_ALREADY_USED");
+  CHECK(bench.calls() == 2);
+}
+
+TEST_CASE("a used-up pack at WeChat's server is said to be free of charge, and the code stays good") {
+  Bench bench;
+  bench.will_say_errcode(1400001);
+  ConsumeResult const result = bench.consume("code-1", li);
+  CHECK(problem_in(result) == "QUOTA_EXHAUSTED");
+  CHECK(charged_in(result) == Charged::no);
+  CHECK(bench.ledger.rows[0].state == State::retryable);
+}
+
+TEST_CASE("a refused token is refreshed once and the code sent once more") {
+  for (int const errcode : {40001, 40014, 42001}) {
+    CAPTURE(errcode);
+    Bench bench;
+    bench.will_say_errcode(errcode);
+    bench.will_give(R"({"access_token":"token-2","expires_in":7200})");
+    bench.will_say_number();
+    CHECK(number_in(bench.consume("code-1", li)) == number);
+    CHECK(bench.wechat.tokens_used == std::vector<std::string>{"token-1", "token-2"});
+    CHECK(bench.wechat.token_requests == 2);
+    CHECK(bench.ledger.rows.size() == 1);
+    CHECK(bench.ledger.rows[0].attempts == 2);
+    CHECK(bench.ledger.rows[0].state == State::ok);
+  }
+}
+
+TEST_CASE("two exchanges refused the same token share its refresh") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_errcode(42001);
+  bench.will_say_errcode(42001);
+  auto first = bench.begin("code-1", li);
+  auto second = bench.begin("code-2", li);
+  bench.will_give(R"({"access_token":"token-2","expires_in":7200})");
+  bench.will_say_number();
+  bench.will_say_number();
+  bench.wechat.let_go();
+  bench.clock.settle();
+  REQUIRE(first.done());
+  REQUIRE(second.done());
+  CHECK(number_in(first.value()) == number);
+  CHECK(number_in(second.value()) == number);
+  CHECK(bench.wechat.token_requests == 2);
+}
+
+TEST_CASE("a token refused twice leaves the code good") {
+  Bench bench;
+  bench.will_say_errcode(40001);
+  bench.will_give(R"({"access_token":"token-2","expires_in":7200})");
+  bench.will_say_errcode(40001);
+  ConsumeResult const result = bench.consume("code-1", li);
+  CHECK(problem_in(result) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.calls() == 2);
+  CHECK(bench.ledger.rows[0].state == State::retryable);
+  CHECK(bench.ledger.rows[0].cause == core::Cause::token_refused);
+}
+
+TEST_CASE("where no newer token can be had the code is not sent again, and stays good") {
+  struct Row {
+    char const* token_reply;
+    char const* problem;
+  };
+  for (Row const& row : {Row{R"({"errcode":-1,"errmsg":"system error"})", "WECHAT_UNAVAILABLE"},
+                         Row{R"({"errcode":40125,"errmsg":"invalid appsecret"})", "SERVICE_MISCONFIGURED"}}) {
+    CAPTURE(row.problem);
+    Bench bench;
+    bench.will_say_errcode(42001);
+    bench.will_give(row.token_reply);
+    CHECK(problem_in(bench.consume("code-1", li)) == row.problem);
+    CHECK(bench.calls() == 1);
+    CHECK(bench.ledger.rows[0].state == State::retryable);
+  }
+}
+
+TEST_CASE("where the second attempt cannot be written the code is not sent again") {
+  Bench bench;
+  bench.ledger.accepts_resend = false;
+  bench.will_say_errcode(42001);
+  bench.will_give(R"({"access_token":"token-2","expires_in":7200})");
+  CHECK(problem_in(bench.consume("code-1", li)) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.calls() == 1);
+  CHECK(bench.ledger.rows[0].state == State::retryable);
+  CHECK(bench.ledger.rows[0].attempts == 1);
+}
+
+TEST_CASE("with a wrong secret nothing is sent and nothing is written") {
+  Bench bench(R"({"errcode":40001,"errmsg":"invalid credential"})");
+  ConsumeResult const result = bench.consume("code-1", li);
+  CHECK(problem_in(result) == "SERVICE_MISCONFIGURED");
+  CHECK(charged_in(result) == Charged::unknown);
+  CHECK(bench.calls() == 0);
+  CHECK(bench.ledger.rows.empty());
+}
+
+TEST_CASE("without a token nothing is sent and nothing is written") {
+  Bench bench(R"({"errcode":-1,"errmsg":"system error"})");
+  CHECK(problem_in(bench.consume("code-1", li)) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.calls() == 0);
+  CHECK(bench.ledger.rows.empty());
+}
+
+TEST_CASE("without a line to WeChat nothing is sent and nothing is written") {
+  Bench bench;
+  bench.wechat.line_at_hand = false;
+  bench.wechat.line_can_be_opened = false;
+  CHECK(problem_in(bench.consume("code-1", li)) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.calls() == 0);
+  CHECK(bench.ledger.rows.empty());
+  bench.wechat.line_can_be_opened = true;
+  bench.will_say_number();
+  CHECK(number_in(bench.consume("code-1", li)) == number);
+}
+
+TEST_CASE("where the ledger cannot be written WeChat is not called") {
+  Bench bench;
+  bench.ledger.accepts = false;
+  ConsumeResult const result = bench.consume("code-1", li);
+  CHECK(problem_in(result) == "STORAGE_UNAVAILABLE");
+  CHECK(bench.calls() == 0);
+  bench.ledger.accepts = true;
+  bench.will_say_number();
+  CHECK(number_in(bench.consume("code-1", li)) == number);
+}
+
+TEST_CASE("a client that leaves does not cut its exchange short") {
+  Bench bench;
+  bench.wechat.hold_answers = true;
+  bench.will_say_number();
+  asio::cancellation_signal leave;
+  bool ended = false;
+  auto on_end = [&ended](std::exception_ptr const& failure, ConsumeResult const&) {
+    ended = failure == nullptr;
+  };
+  asio::co_spawn(bench.loop, bench.service.consume(bench.request("code-1", li)),
+                 asio::bind_cancellation_slot(leave.slot(), on_end));
+  bench.clock.settle();
+  REQUIRE(bench.calls() == 1);
+  leave.emit(asio::cancellation_type::all);
+  bench.clock.settle();
+  CHECK_FALSE(ended);
+  CHECK(bench.ledger.rows[0].state == State::sending);
+  CHECK(bench.wechat.phone_replies.size() == 1);  // still waiting for it
+  bench.wechat.let_go();
+  bench.clock.settle();
+  CHECK(ended);
+  CHECK(bench.ledger.rows[0].state == State::ok);
+  ConsumeResult const repeat = bench.consume("code-1", li);
+  CHECK(number_in(repeat) == number);
+  CHECK(repeat.replayed);
+}
+
+TEST_CASE("a port that breaks its promise leaves nobody waiting") {
+  Bench bench;
+  bench.wechat.hold_answers = true;  // and no reply is scripted: the call throws
+  auto first = bench.begin("code-1", li);
+  auto second = bench.begin("code-1", li);
+  bench.wechat.let_go();
+  bench.clock.settle();
+  REQUIRE(first.done());
+  CHECK_THROWS_AS(first.value(), std::logic_error);
+  REQUIRE(second.done());
+  CHECK(problem_in(second.value()) == "SERVER_BUSY");
+  CHECK(bench.service.in_flight() == 0);
+}
+
+TEST_CASE("the kind that a code was first presented with is the kind that is told") {
+  Bench bench;
+  bench.will_say_number();
+  auto realtime = bench.request("code-1", li);
+  realtime.kind = core::Kind::realtime;
+  auto first = start(bench.loop, bench.service.consume(std::move(realtime)));
+  bench.clock.settle();
+  CHECK(first.value().kind == core::Kind::realtime);
+  CHECK(bench.consume("code-1", li).kind == core::Kind::realtime);
+}
+
+TEST_CASE("an exchange is one log line, without code, number, token or secret") {
+  Bench bench;
+  bench.will_say_number();
+  (void)bench.consume("secret-code-1", li);
+  (void)bench.consume("secret-code-1", li);
+  (void)bench.consume("secret-code-1", wang);
+  bench.will_say_errcode(42001);
+  bench.will_give(R"({"access_token":"token-2","expires_in":7200})");
+  bench.will_say(R"({"errcode":40029,"errmsg":"invalid code secret-code-2 token-2 13800138000"})");
+  (void)bench.consume("secret-code-2", li);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  (void)bench.consume("secret-code-3", li);
+  bench.wechat.line_at_hand = false;
+  bench.wechat.line_can_be_opened = false;
+  (void)bench.consume("secret-code-4", li);
+
+  int exchanges = 0;
+  for (std::string const& line : bench.lines) {
+    CAPTURE(line);
+    if (line.find(R"("msg":"exchange")") != std::string::npos) {
+      ++exchanges;
+      CHECK(line.find(R"("request_id":"r-1")") != std::string::npos);
+    }
+    for (char const* const secret :
+         {"secret-code", "1380013", "0138000", "token-1", "token-2", "the-app-secret", li, wang}) {
+      CHECK(line.find(secret) == std::string::npos);
+    }
+  }
+  CHECK(exchanges == 3);
+}

@@ -1,0 +1,577 @@
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/limits.hpp"
+#include "core/request_id.hpp"
+#include "net/server/http_server.hpp"
+#include "tests/net/net_bench.hpp"
+
+using namespace onetap;
+using namespace onetap::tests;
+using net::Refusal;
+using net::Request;
+using net::Response;
+
+namespace {
+
+namespace limits = core::limits;
+
+/// A server with routes that behave as tests need them.
+struct ServerBench : NetBench {
+  TestAuthority authority;
+  core::Signal go_on;
+  std::vector<std::string> handled;  // paths, when their handlers have ended
+  bool waiting = false;              // a handler of /wait has begun
+  std::unique_ptr<net::HttpServer> server;
+  std::optional<net::TlsContext> trust;
+  unsigned short port = 0;
+
+  explicit ServerBench(bool with_tls = false, std::size_t connections_max = 100) {
+    net::HttpServerOptions options{
+        .listener = "public", .address = "127.0.0.1", .connections_max = connections_max};
+    if (with_tls) {
+      options.tls = server_tls(authority.issue({}));
+      trust = client_tls(authority.pem());
+    }
+    server = std::make_unique<net::HttpServer>(loop, clock, log, routes(), std::move(options));
+    auto const bound = server->start();
+    REQUIRE(bound.has_value());
+    CHECK(bound->starts_with("127.0.0.1:"));
+    port = port_of(*bound);
+  }
+
+  void run(core::Task<> test) {
+    NetBench::run(std::move(test), [this] {
+      server->stop();
+      go_on.notify_all();
+    });
+    CHECK(server->connections() == 0);
+  }
+
+  core::Task<RawPeer> connect() { return RawPeer::connect(loop, port, trust); }
+
+ private:
+  static Response refuse(Refusal refusal, std::string_view allowed, Request const& /*request*/) {
+    Response response{.status = status_of(refusal), .content_type = "text/plain", .body = "refused"};
+    if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
+    return response;
+  }
+
+  static int status_of(Refusal refusal) {
+    switch (refusal) {
+      case Refusal::bad_request: return 400;
+      case Refusal::not_found: return 404;
+      case Refusal::method_not_allowed: return 405;
+      case Refusal::unsupported_media_type: return 415;
+      case Refusal::payload_too_large: return 413;
+      case Refusal::uri_too_long: return 414;
+      case Refusal::headers_too_large: return 431;
+      case Refusal::length_required: return 411;
+      case Refusal::request_timeout: return 408;
+      case Refusal::internal: break;
+    }
+    return 500;
+  }
+
+  core::Task<Response> echo(Request const& request) {
+    handled.emplace_back(request.path);
+    Response response{.content_type = "text/plain"};
+    response.body = std::string(request.method) + " " + std::string(request.path) + "?" +
+                    std::string(request.query) + " " + std::string(request.body);
+    co_return response;
+  }
+
+  core::Task<Response> wait(Request const& request) {
+    waiting = true;
+    [[maybe_unused]] bool const told = co_await clock.wait(go_on, clock.steady() + patience);
+    Response response = co_await echo(request);
+    co_return response;
+  }
+
+  // Takes longer than the limit of the body that came before it.
+  core::Task<Response> outlast(Request const& request) {
+    co_await clock.sleep_until(clock.steady() + clock.lag + 20ms);
+    clock.lag = 0ms;
+    Response response = co_await echo(request);
+    co_return response;
+  }
+
+  static core::Task<Response> fail(Request const& request) {
+    if (request.query == "odd")
+      throw 7;  // NOLINT(cert-err09-cpp,cert-err61-cpp,misc-throw-by-value-catch-by-reference)
+    throw std::runtime_error("the secret reason");
+    co_return Response();
+  }
+
+  net::Router routes() {
+    auto const echoes = [this](Request const& request) { return echo(request); };
+    auto const waits = [this](Request const& request) { return wait(request); };
+    auto const outlasts = [this](Request const& request) { return outlast(request); };
+    auto const only_admitted = [](Request const& request) -> std::optional<Response> {
+      if (request.header("X-Admitted")) return std::nullopt;
+      return Response{.status = 403, .body = "no"};
+    };
+    auto const let_body_time_pass = [this](Request const&) -> std::optional<Response> {
+      clock.lag = limits::body_time + 1s;
+      return std::nullopt;
+    };
+    auto const broken = [](Request const&) -> core::Task<Response> {
+      co_return Response{.raw = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"};
+    };
+    auto const silent = [](Request const&) -> core::Task<Response> { co_return Response{.raw = ""}; };
+    auto const last = [](Request const&) -> core::Task<Response> {
+      co_return Response{.body = "bye", .close = true};
+    };
+    return {{{.method = "GET", .path = "/hello", .handle = echoes},
+             {.method = "POST", .path = "/json", .body = net::Body::json, .handle = echoes},
+             {.method = "POST", .path = "/any", .body = net::Body::any, .handle = echoes},
+             {.method = "POST",
+              .path = "/gate",
+              .body = net::Body::json,
+              .handle = echoes,
+              .admit = only_admitted},
+             {.method = "GET", .path = "/wait", .handle = waits},
+             {.method = "POST",
+              .path = "/outlast",
+              .body = net::Body::any,
+              .handle = outlasts,
+              .admit = let_body_time_pass},
+             {.method = "GET", .path = "/fail", .handle = fail},
+             {.method = "GET", .path = "/broken", .handle = broken},
+             {.method = "GET", .path = "/silent", .handle = silent},
+             {.method = "GET", .path = "/last", .handle = last}},
+            refuse};
+  }
+};
+
+std::string get(std::string const& path, std::string const& fields = {}) {
+  return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+
+std::string post(std::string const& path, std::string const& body, std::string const& fields = {}) {
+  return "POST " + path + " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
+}
+
+/// One request that is answered with this status, and whether the connection lives on after it.
+core::Task<> expect_answer(ServerBench& bench, std::string bytes, int status, bool lives_on) {
+  RawPeer client = co_await bench.connect();
+  Received const answer = co_await client.ask(bytes);
+  CHECK_FALSE(answer.closed);
+  CHECK(answer.status() == status);
+  CHECK(answer.header("Connection") == (lives_on ? "none" : "close"));
+  CHECK(answer.header("X-Request-Id").size() == 26);
+  if (lives_on) {
+    Received const next = co_await client.ask(get("/hello"));
+    CHECK(next.status() == 200);
+  } else {
+    bool const ended = co_await client.ends();
+    CHECK(ended);
+  }
+}
+
+void check_answer(std::string const& bytes, int status, bool lives_on) {
+  CAPTURE(bytes.substr(0, 80));
+  ServerBench bench;
+  bench.run(expect_answer(bench, bytes, status, lives_on));
+}
+
+core::Task<> two_requests(ServerBench& bench) {
+  RawPeer client = co_await bench.connect();
+  Received const first = co_await client.ask(get("/hello?a=b"));
+  CHECK(first.status() == 200);
+  CHECK(first.body == "GET /hello?a=b ");
+  CHECK(first.header("Connection") == "none");
+  CHECK(first.header("Cache-Control") == "no-store");
+  CHECK(first.header("X-Content-Type-Options") == "nosniff");
+  Received const second = co_await client.ask(post("/json", R"({"a":1})"));
+  CHECK(second.body == R"(POST /json? {"a":1})");
+  CHECK(bench.server->connections() == 1);
+}
+
+core::Task<> pipelined(ServerBench& bench) {
+  RawPeer client = co_await bench.connect();
+  co_await client.send(post("/json", "1") + "\r\n" + get("/hello") + post("/any", "22") + get("/last"));
+  for (std::string const expected : {"POST /json? 1", "GET /hello? ", "POST /any? 22", "bye"}) {
+    Received const answer = co_await client.receive();
+    CHECK(answer.body == expected);
+  }
+  bool const ended = co_await client.ends();
+  CHECK(ended);
+}
+
+core::Task<> byte_by_byte(ServerBench& bench) {
+  RawPeer client = co_await bench.connect();
+  std::string const request = "\r\n" + post("/json", "12345");
+  for (char const byte : request) co_await client.send(std::string(1, byte));
+  Received const answer = co_await client.receive();
+  CHECK(answer.body == "POST /json? 12345");
+}
+
+}  // namespace
+
+TEST_CASE("a connection serves one request after the other, plain and with TLS") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    bench.run(two_requests(bench));
+    CHECK(bench.logged(R"("msg":"request")"));
+  }
+}
+
+TEST_CASE("requests that come at once are answered in their order, plain and with TLS") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    bench.run(pipelined(bench));
+  }
+}
+
+TEST_CASE("a request may come in any pieces, plain and with TLS") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    bench.run(byte_by_byte(bench));
+  }
+}
+
+TEST_CASE("HEAD is answered with GET's length and no body") {
+  ServerBench bench;
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    co_await client.send("HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    Received const head = co_await client.receive(true);
+    CHECK(head.status() == 200);
+    CHECK(head.header("Content-Length") == std::to_string(std::string("HEAD /hello? ").size()));
+    Received const next = co_await client.ask(get("/hello"));
+    CHECK(next.body == "GET /hello? ");
+  };
+  bench.run(test());
+}
+
+TEST_CASE("what the head alone decides is answered by its status, and the connection lives on where it can") {
+  check_answer(get("/nothing"), 404, true);
+  check_answer(post("/hello", ""), 405, true);
+  check_answer(post("/nothing", "body"), 404, true);
+  check_answer("POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 415, true);
+  check_answer("POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+               415, true);
+  check_answer(
+      "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: application/jsonp\r\nContent-Length: 2\r\n\r\n{}", 415,
+      true);
+  check_answer(
+      "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: Application/JSON; charset=utf-8\r\nContent-Length: "
+      "2\r\n\r\n{}",
+      200, true);
+  check_answer(get("/hello", "Connection: close\r\n"), 200, false);
+  check_answer("GET /hello HTTP/1.0\r\n\r\n", 200, false);
+  check_answer(get("/last"), 200, false);
+}
+
+TEST_CASE("a request whose end is not clear is answered and the connection ends") {
+  check_answer("POST /json HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411, false);
+  check_answer("GET /" + std::string(limits::request_line_bytes_max, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n",
+               414, false);
+  check_answer("GET /" + std::string(3 * limits::header_bytes_max, 'a'), 414, false);
+  check_answer(get("/hello", "X: " + std::string(limits::header_bytes_max, 'a') + "\r\n"), 431, false);
+  check_answer("GET /hello HTTP/1.1\r\n\r\n", 400, false);
+  check_answer("GET /hello HTTP/1.1\nHost: a\n\n", 400, false);
+  check_answer("\x16\x03\x01\x02\x01\xfc\x03\x03\r\n\r\n", 400, false);
+  check_answer(get("/hello", "Upgrade: h2c\r\n"), 400, false);
+}
+
+TEST_CASE("a body is taken up to its limit and refused beyond") {
+  check_answer(post("/json", std::string(limits::body_bytes_max, ' ')), 200, true);
+  check_answer(post("/json", std::string(limits::body_bytes_max + 1, ' ')), 413, false);
+  check_answer(
+      "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+      "999999999999\r\n\r\n",
+      413, false);
+}
+
+TEST_CASE("a refusal before the body has come ends the connection") {
+  check_answer("POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf", 404, false);
+  check_answer(
+      "POST /gate HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n", 403,
+      false);
+  check_answer(post("/gate", "{}"), 403, true);
+  check_answer(post("/gate", "{}", "X-Admitted: 1\r\n"), 200, true);
+}
+
+TEST_CASE("405 names the methods that are there") {
+  ServerBench bench;
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    Received const hello = co_await client.ask(post("/hello", "{}"));
+    CHECK(hello.header("Allow") == "GET, HEAD");
+    Received const json = co_await client.ask(get("/json"));
+    CHECK(json.status() == 405);
+    CHECK(json.header("Allow") == "POST");
+  };
+  bench.run(test());
+}
+
+TEST_CASE("a client that waits for a go-ahead gets it, and only when its body is wanted") {
+  ServerBench bench;
+  auto test = [&bench]() -> core::Task<> {
+    std::string const head =
+        "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: "
+        "100-continue\r\n\r\n";
+    RawPeer client = co_await bench.connect();
+    Received const go_ahead = co_await client.ask(head);
+    CHECK(go_ahead.head == "HTTP/1.1 100 Continue\r\n\r\n");
+    Received const answer = co_await client.ask("{}");
+    CHECK(answer.body == "POST /json? {}");
+
+    Received const at_once = co_await client.ask(head + "[]");
+    CHECK(at_once.body == "POST /json? []");
+
+    std::string const unwanted =
+        "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    Received const refused = co_await client.ask(unwanted);
+    CHECK(refused.status() == 404);
+  };
+  bench.run(test());
+}
+
+TEST_CASE("a handler that throws is answered with 500, tells nothing and leaves a log line") {
+  for (std::string const query : {"", "?odd"}) {
+    CAPTURE(query);
+    ServerBench bench;
+    auto test = [&bench, &query]() -> core::Task<> {
+      RawPeer client = co_await bench.connect();
+      Received const answer = co_await client.ask(get("/fail" + query));
+      CHECK(answer.status() == 500);
+      CHECK(answer.body == "refused");
+      Received const next = co_await client.ask(get("/hello"));
+      CHECK(next.status() == 200);
+    };
+    bench.run(test());
+    CHECK(bench.logged("handler_failed"));
+    CHECK(bench.logged("the secret reason") == query.empty());
+  }
+}
+
+TEST_CASE("a request id is taken over where it is well-formed, and made where not") {
+  ServerBench bench;
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    Received const given = co_await client.ask(get("/hello", "x-request-id: my-id.1\r\n"));
+    CHECK(given.header("X-Request-Id") == "my-id.1");
+    Received const bad = co_await client.ask(get("/nothing", "X-Request-Id: my id\r\n"));
+    CHECK(bad.header("X-Request-Id").size() == 26);
+    CHECK(core::is_request_id(bad.header("X-Request-Id")));
+    Received const none = co_await client.ask(get("/hello"));
+    CHECK(none.header("X-Request-Id").size() == 26);
+    CHECK(none.header("X-Request-Id") != bad.header("X-Request-Id"));
+  };
+  bench.run(test());
+  CHECK(bench.logged(R"("request_id":"my-id.1")"));
+}
+
+TEST_CASE("a raw answer is sent as it is, then the connection ends, plain and with TLS") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    auto test = [&bench]() -> core::Task<> {
+      RawPeer client = co_await bench.connect();
+      Received const half = co_await client.ask(get("/broken"));
+      CHECK(half.closed);
+      CHECK(half.head == "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+      RawPeer other = co_await bench.connect();
+      Received const nothing = co_await other.ask(get("/silent"));
+      CHECK(nothing.closed);
+      CHECK(nothing.head.empty());
+    };
+    bench.run(test());
+  }
+}
+
+TEST_CASE("a thousand requests end a connection, and the last answer says so") {
+  ServerBench bench;
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    for (std::size_t i = 1; i < limits::requests_per_connection_max; ++i) {
+      Received const answer = co_await client.ask(get("/hello"));
+      REQUIRE(answer.header("Connection") == "none");
+    }
+    Received const last = co_await client.ask(get("/hello"));
+    CHECK(last.status() == 200);
+    CHECK(last.header("Connection") == "close");
+    bool const ended = co_await client.ends();
+    CHECK(ended);
+  };
+  bench.run(test());
+}
+
+TEST_CASE("connections beyond the limit are turned away, and accepted again when others have ended") {
+  ServerBench bench(false, 1);
+  auto test = [&bench]() -> core::Task<> {
+    {
+      RawPeer first = co_await bench.connect();
+      Received const served = co_await first.ask(get("/hello"));
+      CHECK(served.status() == 200);
+      RawPeer second = co_await bench.connect();
+      bool const refused = co_await second.ends();
+      CHECK(refused);
+      Received const goodbye = co_await first.ask(get("/last"));
+      CHECK(goodbye.status() == 200);
+      bool const ended = co_await first.ends();
+      CHECK(ended);
+    }
+    while (bench.server->connections() > 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+    RawPeer third = co_await bench.connect();
+    Received const again = co_await third.ask(get("/hello"));
+    CHECK(again.status() == 200);
+  };
+  bench.run(test());
+}
+
+TEST_CASE("stop ends idle connections at once and busy ones after their answer") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    auto test = [&bench]() -> core::Task<> {
+      RawPeer idle = co_await bench.connect();
+      Received const served = co_await idle.ask(get("/hello"));
+      CHECK(served.status() == 200);
+      RawPeer busy = co_await bench.connect();
+      co_await busy.send(get("/wait"));
+      while (!bench.waiting) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+
+      bench.server->stop();
+      bool const idle_ended = co_await idle.ends();
+      CHECK(idle_ended);
+      bool const drained_early = co_await bench.server->drain(bench.clock.steady());
+      CHECK_FALSE(drained_early);
+      bench.go_on.notify_all();
+      Received const answer = co_await busy.receive();
+      CHECK(answer.body == "GET /wait? ");
+      CHECK(answer.header("Connection") == "close");
+      bool const busy_ended = co_await busy.ends();
+      CHECK(busy_ended);
+      busy.stream().close();
+      bool const drained = co_await bench.server->drain(bench.clock.steady() + patience);
+      CHECK(drained);
+    };
+    bench.run(test());
+  }
+}
+
+TEST_CASE("a client that leaves while its request is handled does not stop the handler") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    auto test = [&bench]() -> core::Task<> {
+      {
+        RawPeer client = co_await bench.connect();
+        co_await client.send(get("/wait"));
+        while (!bench.waiting) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+      }
+      CHECK(bench.handled.empty());
+      bench.go_on.notify_all();
+      while (bench.server->connections() > 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+      CHECK(bench.handled == std::vector<std::string>{"/wait"});
+    };
+    bench.run(test());
+  }
+}
+
+TEST_CASE("a client that stops half way is told so, plain and with TLS") {
+  for (bool const with_tls : {false, true}) {
+    for (std::string const half :
+         {"GET /hello HTT", "POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf"}) {
+      CAPTURE(with_tls);
+      CAPTURE(half);
+      ServerBench bench(with_tls);
+      auto test = [&bench, &half]() -> core::Task<> {
+        RawPeer client = co_await bench.connect();
+        bench.clock.lag = limits::header_time - 100ms;
+        static_assert(limits::header_time == limits::body_time);
+        Received const answer = co_await client.ask(half);
+        CHECK(answer.status() == 408);
+        CHECK(answer.header("Connection") == "close");
+        bool const ended = co_await client.ends();
+        CHECK(ended);
+      };
+      bench.run(test());
+      CHECK(bench.handled.empty());
+    }
+  }
+}
+
+TEST_CASE("a client that says nothing is left without a word") {
+  ServerBench bench;
+  bench.clock.lag = limits::keep_alive_idle_time - 50ms;
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    bool const ended = co_await client.ends();
+    CHECK(ended);
+  };
+  bench.run(test());
+}
+
+TEST_CASE("a handler may take longer than the request was given to arrive, plain and with TLS") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    auto test = [&bench]() -> core::Task<> {
+      RawPeer client = co_await bench.connect();
+      Received const answer = co_await client.ask(post("/outlast", "slow"));
+      CHECK(answer.body == "POST /outlast? slow");
+      Received const next = co_await client.ask(get("/hello"));
+      CHECK(next.status() == 200);
+    };
+    bench.run(test());
+  }
+}
+
+TEST_CASE("a client without TLS on a TLS listener is sent away") {
+  ServerBench bench(true);
+  bench.trust.reset();
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    Received const answer = co_await client.ask(get("/hello"));
+    CHECK(answer.closed);
+    CHECK(answer.status() == 0);
+  };
+  bench.run(test());
+  CHECK(bench.handled.empty());
+}
+
+TEST_CASE("a new certificate is for new connections, and the old ones live on with theirs") {
+  ServerBench bench(true);
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer old = co_await bench.connect();
+    Received const before = co_await old.ask(get("/hello"));
+    CHECK(before.status() == 200);
+    TestAuthority const other;
+    bench.server->use(server_tls(other.issue({})));
+    bench.trust = client_tls(other.pem());
+    RawPeer fresh = co_await bench.connect();
+    Received const after = co_await fresh.ask(get("/hello"));
+    CHECK(after.status() == 200);
+    Received const still = co_await old.ask(get("/hello"));
+    CHECK(still.status() == 200);
+  };
+  bench.run(test());
+}
+
+TEST_CASE("an address that is taken or none is said in a sentence") {
+  ServerBench bench;
+  auto const same = [&bench](std::string const& address) {
+    net::HttpServer second(bench.loop, bench.clock, bench.log, net::Router({}, nullptr),
+                           {.listener = "second", .address = address, .port = bench.port});
+    auto const started = second.start();
+    REQUIRE(started.has_error());
+    return started.error();
+  };
+  CHECK(same("127.0.0.1").starts_with("cannot listen on 127.0.0.1:" + std::to_string(bench.port) + ": "));
+  CHECK(same("localhost") == "not an IP address: localhost");
+  auto test = []() -> core::Task<> { co_return; };
+  bench.run(test());
+}

@@ -1,0 +1,157 @@
+#include <unistd.h>
+
+#include <fstream>
+
+#include "storage/migrate.hpp"
+#include "tests/storage/storage_fixture.hpp"
+
+namespace onetap::tests {
+namespace {
+
+using storage::OpenError;
+
+struct Place {
+  TempFolder folder;
+  StandingClock clock;
+  std::filesystem::path path = folder / "onetap.db";
+
+  [[nodiscard]] storage::LedgerOptions options() const { return options_for(path, clock); }
+
+  [[nodiscard]] OpenError refusal(storage::LedgerOptions const& options) const {
+    auto const file = storage::open_ledger(options);
+    REQUIRE_FALSE(file.has_value());
+    CHECK(file.error().sentence.find(path.string()) != std::string::npos);
+    return file.error();
+  }
+
+  void make() const { static_cast<void>(opened(options())); }
+
+  void run(std::string const& sql) const { storage::Connection(path, storage::Access::read_write).run(sql); }
+};
+
+}  // namespace
+
+TEST_CASE("a new ledger is its owner's alone to read") {
+  Place place;
+  place.make();
+  auto const mode = std::filesystem::status(place.path).permissions();
+  CHECK(mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+}
+
+TEST_CASE("a second writer is refused with the first one's process id") {
+  Place place;
+  storage::LedgerFile const first = opened(place.options());
+  OpenError const error = place.refusal(place.options());
+  CHECK(error.kind == OpenError::Kind::locked);
+  CHECK(error.sentence.find("process " + std::to_string(::getpid())) != std::string::npos);
+}
+
+TEST_CASE("a ledger is free again when its holder has gone") {
+  Place place;
+  place.make();
+  CHECK_FALSE(storage::find_lock_holder(place.path).has_value());
+  place.make();
+}
+
+TEST_CASE("the lock file tells operators where the server is") {
+  Place place;
+  CHECK_FALSE(storage::find_lock_holder(place.path).has_value());
+  storage::LedgerFile file = opened(place.options());
+  file.lock.write_operator_address("127.0.0.1:8444");
+  auto const holder = storage::find_lock_holder(place.path);
+  REQUIRE(holder.has_value());
+  CHECK(holder->pid == ::getpid());
+  CHECK(holder->operator_address == "127.0.0.1:8444");
+}
+
+TEST_CASE("a ledger does not open with another data key") {
+  Place place;
+  place.make();
+  storage::LedgerOptions options = place.options();
+  options.key_fingerprint = digest_of(1);
+  CHECK(place.refusal(options).kind == OpenError::Kind::wrong_key);
+  place.make();
+}
+
+TEST_CASE("a real ledger is not the sandbox's, nor the other way round") {
+  Place place;
+  storage::LedgerOptions options = place.options();
+  SUBCASE("real, then sandbox") {
+    place.make();
+    options.mode = storage::LedgerMode::sandbox;
+    CHECK(place.refusal(options).sentence.find("real one") != std::string::npos);
+  }
+  SUBCASE("sandbox, then real") {
+    options.mode = storage::LedgerMode::sandbox;
+    static_cast<void>(opened(options));
+    CHECK(place.refusal(place.options()).sentence.find("sandbox's") != std::string::npos);
+  }
+}
+
+TEST_CASE("a ledger of a newer schema is refused and left alone") {
+  Place place;
+  place.make();
+  place.run("PRAGMA user_version = " + std::to_string(storage::ledger_schema_version + 1));
+  OpenError const error = place.refusal(place.options());
+  CHECK(error.kind == OpenError::Kind::newer_schema);
+  CHECK(error.sentence.find("newer onetap") != std::string::npos);
+  CHECK_FALSE(storage::Reports::open(place.path).has_value());
+}
+
+TEST_CASE("another program's database is refused and left as it was") {
+  Place place;
+  place.run("PRAGMA journal_mode = DELETE");
+  place.run("CREATE TABLE theirs (x)");
+  std::string before;
+  {
+    std::ifstream file(place.path, std::ios::binary);
+    before.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  CHECK(place.refusal(place.options()).kind == OpenError::Kind::not_a_ledger);
+  std::ifstream file(place.path, std::ios::binary);
+  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == before);
+}
+
+TEST_CASE("a file that is no database is refused") {
+  Place place;
+  std::ofstream(place.path) << std::string(8192, 'x');
+  CHECK(place.refusal(place.options()).kind == OpenError::Kind::not_a_ledger);
+}
+
+TEST_CASE("a ledger in a folder that does not exist is refused with a reason") {
+  Place place;
+  place.path = place.folder / "missing/onetap.db";
+  CHECK(place.refusal(place.options()).kind == OpenError::Kind::disk);
+}
+
+TEST_CASE("ballast takes its room at the start and gives it back once") {
+  Place place;
+  storage::LedgerOptions options = place.options();
+  options.ballast_bytes = 65536;
+  storage::LedgerFile file = opened(options);
+  std::filesystem::path const ballast = place.path.string() + ".ballast";
+  CHECK(std::filesystem::file_size(ballast) == 65536);
+  CHECK(file.ballast.drop());
+  CHECK_FALSE(std::filesystem::exists(ballast));
+  CHECK_FALSE(file.ballast.drop());
+  CHECK(file.ballast.take());
+  CHECK(std::filesystem::file_size(ballast) == 65536);
+}
+
+TEST_CASE("each start is a run, which a close ends and a crash does not") {
+  SqliteUnderTest tested;
+  auto const runs = [&] {
+    auto reports = storage::Reports::open(tested.path());
+    REQUIRE(reports.has_value());
+    return reports->query("SELECT r.id, r.ended_at IS NOT NULL AS ended FROM run AS r ORDER BY r.id", {});
+  };
+  tested.close();
+  CHECK(storage::to_text(runs().at(0, "ended")) == "1");
+  tested.reopen();
+  tested.crash_and_restart();
+  storage::Table const table = runs();
+  REQUIRE(table.rows.size() == 3);
+  CHECK(storage::to_text(table.at(1, "ended")) == "0");
+}
+
+}  // namespace onetap::tests

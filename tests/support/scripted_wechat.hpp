@@ -1,0 +1,89 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/exchange/wechat.hpp"
+
+namespace onetap::tests {
+
+/// WeChat as a test wants it: answers in the order scripted, each held back until the test lets it go.
+class ScriptedWeChat final : public core::WeChat {
+ public:
+  explicit ScriptedWeChat(core::Clock& clock) : clock_(clock) {}
+
+  [[nodiscard]] static core::WeChatReply says(std::string body, int http_status = 200) {
+    return {.delivery = core::Delivery::answered, .http_status = http_status, .body = std::move(body)};
+  }
+  [[nodiscard]] static core::WeChatReply fails(core::Delivery delivery, core::TransportFailure failure) {
+    return {.delivery = delivery, .failure = failure};
+  }
+
+  /// Answers to codes and to token requests, first come first served; with none left a test has gone wrong.
+  std::deque<core::WeChatReply> phone_replies;
+  std::deque<core::WeChatReply> token_replies;
+
+  bool line_at_hand = true;
+  bool line_can_be_opened = true;
+  bool hold_answers = false;  // until let_go()
+
+  std::vector<std::string> codes_sent;
+  std::vector<std::string> tokens_used;
+  int token_requests = 0;
+
+  /// Looked at when a code is about to be sent.
+  std::function<void()> before_call = [] {};
+
+  void let_go() {
+    hold_answers = false;
+    released_.notify_all();
+  }
+
+  [[nodiscard]] std::unique_ptr<core::WeChatLine> take_line() override {
+    if (!line_at_hand) return nullptr;
+    return std::make_unique<Line>();
+  }
+
+  [[nodiscard]] core::Task<core::LineResult> open_line(core::SteadyTime /*deadline*/) override {
+    if (!line_can_be_opened)
+      co_return core::LineResult{.line = nullptr, .failure = core::TransportFailure::connect};
+    co_return core::LineResult{.line = std::make_unique<Line>()};
+  }
+
+  [[nodiscard]] core::Task<core::WeChatReply> get_user_phone_number(
+      std::unique_ptr<core::WeChatLine> /*line*/, core::AccessToken access_token, core::Code code,
+      core::milliseconds /*answer_time*/, core::SteadyTime deadline) override {
+    before_call();
+    codes_sent.emplace_back(code.reveal());
+    tokens_used.emplace_back(access_token.reveal());
+    if (hold_answers) [[maybe_unused]]
+      bool const released = co_await clock_.wait(released_, deadline);
+    co_return next(phone_replies);
+  }
+
+  [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string /*appid*/,
+                                                               core::AppSecret /*secret*/,
+                                                               core::SteadyTime deadline) override {
+    ++token_requests;
+    if (hold_answers) [[maybe_unused]]
+      bool const released = co_await clock_.wait(released_, deadline);
+    co_return next(token_replies);
+  }
+
+ private:
+  class Line final : public core::WeChatLine {};
+
+  static core::WeChatReply next(std::deque<core::WeChatReply>& replies) {
+    if (replies.empty()) throw std::logic_error("WeChat was asked once more than the test expected");
+    core::WeChatReply reply = std::move(replies.front());
+    replies.pop_front();
+    return reply;
+  }
+
+  core::Clock& clock_;
+  core::Signal released_;
+};
+
+}  // namespace onetap::tests
