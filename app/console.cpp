@@ -48,7 +48,9 @@ std::uint32_t take_character(std::string_view& text) {
 }
 
 bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789.,-") == std::string_view::npos;
+  if (text == "-") return true;  // none
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 std::string_view begin_of(Ink ink) {

@@ -21,7 +21,7 @@ enum class Align { left, right };
 [[nodiscard]] std::string padded(std::string_view text, std::size_t width, Align align = Align::left);
 
 /// Rows of equal size as lines: each column as wide as its widest cell, two blanks between, `indent` in
-/// front. Columns of which every cell below the heading is a number stand to the right.
+/// front. Columns of which every cell below the heading is a number, or "-", stand to the right.
 [[nodiscard]] std::string render_table(std::vector<std::vector<std::string>> const& rows, std::size_t indent);
 
 enum class Ink { plain, bold, dim, green, red };

@@ -6,8 +6,15 @@
 #include <string_view>
 #include <vector>
 
+#include "app/commands/backup_command.hpp"
+#include "app/commands/demo_command.hpp"
+#include "app/commands/erase_command.hpp"
+#include "app/commands/ledger_command.hpp"
+#include "app/commands/pack_command.hpp"
+#include "app/commands/replay_command.hpp"
 #include "app/commands/sandbox_command.hpp"
 #include "app/commands/serve_command.hpp"
+#include "app/commands/verify_command.hpp"
 
 namespace {
 
@@ -21,6 +28,17 @@ constexpr std::array commands{
     Command{"serve", "run the server (serve --sandbox: with its own WeChat, no money)",
             onetap::app::run_serve_command},
     Command{"sandbox", "run WeChat's stand-in alone", onetap::app::run_sandbox_command},
+    Command{"demo", "ten short scenes with a server and a WeChat of its own; no money",
+            onetap::app::run_demo_command},
+    Command{"replay", "play JSON scenarios against a running server", onetap::app::run_replay_command},
+    Command{"ledger",
+            "what the ledger knows: summary, daily, packs, in-doubt, show, find, statement, resolve",
+            onetap::app::run_ledger_command},
+    Command{"pack", "resource packs: add, price, list", onetap::app::run_pack_command},
+    Command{"verify", "check every invariant of the ledger", onetap::app::run_verify_command},
+    Command{"backup", "copy the ledger, also while a server runs", onetap::app::run_backup_command},
+    Command{"restore", "put a backup where a server will find it", onetap::app::run_restore_command},
+    Command{"erase", "forget a person; the books stay", onetap::app::run_erase_command},
 };
 
 int help(FILE* out) {

@@ -184,10 +184,23 @@ class Server {
         phone_(service_, parts.keyring, log_, settings_.appid,
                {.level = settings_.verify, .origin = origin_policy()}),
         public_(loop_, clock_, log_, net::public_routes(phone_), public_options()),
-        operator_(loop_, clock_, log_, net::operator_routes([this] { return unreadiness(); }),
+        operators_(ledger_, clock_, log_,
+                   {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
+        operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
                   operator_options()),
         tasks_(loop_.get_executor(),
                [this](std::string const& what) { log_.error("task_failed", {{"what", what}}); }) {}
+
+  /// Of a restored ledger: codes younger than the backup have no row in it.
+  void refuse_until(core::SteadyTime time) {
+    refusing_until_ = time;
+    service_.refuse_until(time);
+    auto const left = std::chrono::ceil<std::chrono::seconds>(time - clock_.steady());
+    log_.warn(
+        "restored_ledger",
+        {{"hint", "codes younger than the backup are not in it: nothing is exchanged until they are dead"},
+         {"seconds", left.count()}});
+  }
 
   ExitStatus run() {
     raise_descriptor_limit(settings_.connections_max, log_);
@@ -272,6 +285,7 @@ class Server {
       reasons.emplace_back(tokens_.misconfigured() ? "access_token refused: see the log"
                                                    : "no access_token yet");
     if (!ledger_.writable()) reasons.emplace_back("the ledger cannot be written");
+    if (clock_.steady() < refusing_until_) reasons.emplace_back("restored from a backup a moment ago");
     if (stopping_) reasons.emplace_back("stopping");
     return reasons;
   }
@@ -362,9 +376,11 @@ class Server {
   core::ConsumeService service_;
   net::PhoneApi phone_;
   net::HttpServer public_;
+  net::OperatorApi operators_;
   net::HttpServer operator_;
   core::Signal stop_;
   bool stopping_ = false;
+  core::SteadyTime refusing_until_ = core::SteadyTime::min();
   ExitStatus exit_status_ = ExitStatus::done;
   net::TaskGroup tasks_;
 };
@@ -410,6 +426,7 @@ ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
     if (!bound) return refuse_to_start({.status = ExitStatus::cannot_run, .sentence = bound.error()}, log);
     address = {.host = "127.0.0.1", .port = port_of(*bound), .base_path = {}};
   }
+  std::optional<core::SteadyTime> const refuse_until = ledger->recovery.refuse_until;
   Parts parts{.keyring = keyring,
               .ledger = std::move(*ledger),
               .wechat_tls = *wechat_tls,
@@ -417,6 +434,7 @@ ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
               .listener_tls = std::move(listener_tls),
               .sandbox = sandbox ? &*sandbox : nullptr};
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
+  if (refuse_until) server.refuse_until(*refuse_until);
   return server.run();
 }
 

@@ -63,6 +63,9 @@ inline constexpr auto token_misconfigured_retry = 30s;
 inline constexpr std::size_t ledger_queue_max = 4096;
 inline constexpr std::size_t ledger_batch_max = 128;
 
+// A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.
+inline constexpr auto restored_refusal_time = 6min;
+
 // Stopping: what is in flight is given this long.
 inline constexpr auto drain_time = 10s;
 

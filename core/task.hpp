@@ -15,7 +15,7 @@ using Task = asio::awaitable<Value>;
 /// Makes the calling coroutine run to its end whatever becomes of its caller: neither the current nor
 /// any later await is cancelled.
 [[nodiscard]] inline Task<> shield_from_cancellation() {
-  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
 }
 
 }  // namespace onetap::core

@@ -124,7 +124,7 @@ struct Stream::State : std::enable_shared_from_this<State> {
   }
 
   // Lets OpenSSL look at all that has been received: data, an end or a fault is not its own business.
-  bool only_tls_business_is_unread() {
+  bool only_tls_business_is_unread() const {
     char byte = 0;
     std::size_t peeked = 0;
     ERR_clear_error();

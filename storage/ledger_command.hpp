@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "core/exchange/ledger.hpp"
+#include "core/ledger_admin.hpp"
 
 namespace onetap::storage {
 
@@ -21,9 +22,9 @@ struct BeginCommand {
   core::Intent intent;
 };
 
-/// One call of the port, and the steady time at which it came.
+/// One call of a port, and the steady time at which it came.
 struct Command {
-  std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement> action;
+  std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command> action;
   core::SteadyTime steady;
 };
 
@@ -36,6 +37,6 @@ struct Refused {
 };
 
 using CommandResult = std::variant<core::ledger::FindResult, core::ledger::BeginResult,
-                                   std::optional<core::AttemptId>, Settled, Refused>;
+                                   std::optional<core::AttemptId>, Settled, core::admin::Answer, Refused>;
 
 }  // namespace onetap::storage

@@ -75,6 +75,7 @@ void write_meta(Connection& connection, LedgerOptions const& options) {
 core::Result<LedgerFile, OpenError> open_locked(LedgerOptions const& options, LockFile lock) {
   if (std::optional<OpenError> error = look_at(options.path)) return *std::move(error);
   Connection connection(options.path, Access::read_write);
+  connection.rewrite_log();
   migrate(connection);
   if (std::optional<OpenError> error = check_meta(connection, options)) return *std::move(error);
   write_meta(connection, options);

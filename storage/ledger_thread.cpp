@@ -28,13 +28,21 @@ constexpr auto held_retry_time = std::chrono::milliseconds(500);
 
 bool is_new_work(Command const& command) {
   return std::holds_alternative<FindCommand>(command.action) ||
+         std::holds_alternative<core::admin::Command>(command.action) ||
          std::holds_alternative<BeginCommand>(command.action);
+}
+
+core::admin::Answer no_room() {
+  return {boost::system::in_place_error,
+          core::admin::Refusal{.kind = core::admin::Refusal::Kind::unavailable,
+                               .sentence = "the ledger cannot be written now; nothing was changed"}};
 }
 
 // What a command is told that was not run, and does not have to be.
 CommandResult unavailable(Command const& command) {
   if (std::holds_alternative<FindCommand>(command.action)) return ledger::FindResult(ledger::Unavailable{});
   if (std::holds_alternative<BeginCommand>(command.action)) return ledger::BeginResult(ledger::Unavailable{});
+  if (std::holds_alternative<core::admin::Command>(command.action)) return no_room();
   return std::optional<core::AttemptId>();
 }
 
@@ -130,6 +138,14 @@ core::Task<> LedgerThread::settle(core::Settlement settlement) {
   Command command{.action = std::move(settlement), .steady = clock_.steady()};
   CommandResult const result = co_await submit(std::move(command));
   throw_if_refused(result);
+}
+
+core::Task<core::admin::Answer> LedgerThread::administer(core::admin::Command command) {
+  if (!writable()) co_return no_room();
+  Command submitted{.action = std::move(command), .steady = clock_.steady()};
+  CommandResult result = co_await submit(std::move(submitted));
+  throw_if_refused(result);
+  co_return std::get<core::admin::Answer>(std::move(result));
 }
 
 bool LedgerThread::writable() const {

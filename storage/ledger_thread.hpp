@@ -16,6 +16,7 @@
 
 #include "core/clock.hpp"
 #include "core/exchange/ledger.hpp"
+#include "core/ledger_admin.hpp"
 #include "storage/ledger_file.hpp"
 
 namespace onetap::storage {
@@ -35,7 +36,7 @@ struct LedgerStatistics {
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
 /// last commit ran is the next batch. Calls come from the loop's thread, and so do the answers; the clock
 /// is read there, too.
-class LedgerThread final : public core::Ledger {
+class LedgerThread final : public core::Ledger, public core::LedgerAdmin {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -50,6 +51,7 @@ class LedgerThread final : public core::Ledger {
   [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override;
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override;
   [[nodiscard]] bool writable() const override;
+  [[nodiscard]] core::Task<core::admin::Answer> administer(core::admin::Command command) override;
 
   /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
   /// seconds: a number outlives its window by this much.

@@ -1,5 +1,7 @@
 #include "storage/reports.hpp"
 
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -27,6 +29,38 @@ Value value_in(Rows const& rows, int column) {
   }
   return std::monostate{};
 }
+
+/// SQLite's virtual machine tells how far it is; a consumption takes about so many of its steps.
+class Watched {
+ public:
+  using Progress = std::function<void(std::int64_t done, std::int64_t about)>;
+
+  Watched(Connection& connection, Progress const& progress)
+      : handle_(connection.handle()), progress_(progress) {
+    constexpr std::int64_t steps_of_consumption = 700;
+    about_ =
+        1 + connection.integer("SELECT coalesce(max(c.id), 0) FROM consumption AS c") * steps_of_consumption;
+    if (progress_) sqlite3_progress_handler(handle_, steps_at_once, &Watched::step, this);
+  }
+  Watched(Watched const&) = delete;
+  Watched& operator=(Watched const&) = delete;
+  ~Watched() { sqlite3_progress_handler(handle_, 0, nullptr, nullptr); }
+
+ private:
+  static constexpr int steps_at_once = 100'000;
+
+  static int step(void* self) {
+    auto& watched = *static_cast<Watched*>(self);
+    watched.done_ += steps_at_once;
+    watched.progress_(std::min(watched.done_, watched.about_ - watched.about_ / 100), watched.about_);
+    return 0;
+  }
+
+  sqlite3* handle_;
+  Progress const& progress_;
+  std::int64_t done_ = 0;
+  std::int64_t about_ = 0;
+};
 
 bool is_put_right_by_a_start(Value const& rule) {
   auto const* const name = std::get_if<std::string>(&rule);
@@ -95,7 +129,9 @@ Table Reports::consumptions_of_request(std::string_view request_id) {
 
 Table Reports::latest_consumptions(int count) { return query(report_sql("latest_consumptions"), {count}); }
 
-Verification Reports::verify(bool server_runs) {
+Verification Reports::verify(bool server_runs,
+                             std::function<void(std::int64_t done, std::int64_t about)> const& progress) {
+  Watched const watched(connection_, progress);
   Verification verification;
   Table all = query(report_sql("verify"), {});
   verification.violations.columns = all.columns;

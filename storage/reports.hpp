@@ -51,8 +51,9 @@ class Reports {
   [[nodiscard]] Table latest_consumptions(int count);
 
   /// All invariants. While no server runs, what its start puts right (an open attempt, an overdue number)
-  /// is a note.
-  [[nodiscard]] Verification verify(bool server_runs);
+  /// is a note. `progress` hears of work done, of about how much.
+  [[nodiscard]] Verification verify(
+      bool server_runs, std::function<void(std::int64_t done, std::int64_t about)> const& progress = {});
 
   /// Any one SELECT.
   [[nodiscard]] Table query(std::string_view sql, std::initializer_list<Parameter> parameters);

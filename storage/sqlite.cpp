@@ -121,6 +121,27 @@ bool Connection::checkpoint_truncate() {
   return true;
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): it changes the WAL
+void Connection::rewrite_log() {
+  auto const expect_ok = [](int result) {
+    if (result != SQLITE_OK) throw SqliteError(result, "the write-ahead log cannot be written anew");
+  };
+  sqlite3_file* log = nullptr;
+  expect_ok(sqlite3_file_control(handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log)));
+  if (log == nullptr || log->pMethods == nullptr) return;
+  sqlite3_int64 size = 0;
+  expect_ok(log->pMethods->xFileSize(log, &size));
+  if (size == 0) return;
+  constexpr sqlite3_int64 piece_bytes = 65'536;
+  std::vector<unsigned char> piece(piece_bytes);
+  for (sqlite3_int64 offset = 0; offset < size; offset += piece_bytes) {
+    int const length = static_cast<int>(std::min(piece_bytes, size - offset));
+    expect_ok(log->pMethods->xRead(log, piece.data(), length, offset));
+    expect_ok(log->pMethods->xWrite(log, piece.data(), length, offset));
+  }
+  expect_ok(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL));
+}
+
 Parameter null_if_empty(std::string_view text) {
   if (text.empty()) return nullptr;
   return text;

@@ -59,6 +59,11 @@ class Connection {
   /// Copies the WAL into the database and truncates it; false when a reader stood in the way. Never waits.
   bool checkpoint_truncate();
 
+  /// Writes the WAL anew as it reads, and syncs it. For the start: where a sync failed in an earlier run
+  /// (or the process ended before one), Linux may show a WAL that is not on the disk and never will be by
+  /// syncing alone. To be called before its pages go into the database. Throws SqliteError.
+  void rewrite_log();
+
   [[nodiscard]] sqlite3* handle() const { return handle_.get(); }
 
  private:

@@ -79,6 +79,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       settings_(settings),
       keep_time_(keep_time(settings.replay_window)),
       packs_(connection_, settings.prices),
+      bookkeeper_(connection_, settings.prices),
       find_live_code_(connection_, hot_sql("find_live_code")),
       begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
       begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
@@ -128,10 +129,13 @@ Recovery SqliteLedger::start(Now now) {
     put_in_doubt(open.id, open.app, open.kind, core::Cause::crash, now.wall);
   }
   packs_.flush();
+  if (connection_.integer("SELECT count(*) FROM meta AS m WHERE m.copied_at IS NOT NULL") > 0) {
+    refuse_until_ = now.steady + limits::restored_refusal_time;
+  }
   transaction.commit();
   // After a kill the WAL may hold commits that were never synced: the commit above synced the file.
   connection_.checkpoint_truncate();
-  return {.attempts_in_doubt = static_cast<int>(open_attempts.size())};
+  return {.attempts_in_doubt = static_cast<int>(open_attempts.size()), .refuse_until = refuse_until_};
 }
 
 std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch) {
@@ -155,6 +159,8 @@ std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch) {
 
 CommandResult SqliteLedger::run(Command const& command) {
   if (auto const* const finding = std::get_if<FindCommand>(&command.action)) return find(finding->intent);
+  if (auto const* const acting = std::get_if<core::admin::Command>(&command.action))
+    return administer(*acting);
   // An app stays known when the command that brought it is undone.
   if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
     static_cast<void>(packs_.app(beginning->intent.appid, beginning->intent.at));
@@ -174,6 +180,32 @@ CommandResult SqliteLedger::run(Command const& command) {
   } catch (SqliteError const& error) {
     if (!error.is_constraint()) throw;
     return Refused{error.what()};
+  }
+}
+
+core::admin::Answer SqliteLedger::administer(core::admin::Command const& command) {
+  std::int64_t app = 0;
+  auto const* const adding = std::get_if<core::admin::AddPack>(&command.act);
+  if (adding != nullptr && !adding->appid.empty()) app = packs_.app(adding->appid, command.at);
+  packs_.flush();
+  core::admin::Answer answer = administer_in_savepoint(command, app);
+  packs_.reload();
+  // What was erased is gone when the WAL is, too: the next maintenance sees to it.
+  if (answer && std::holds_alternative<core::admin::ErasePerson>(command.act)) wal_truncated_ = false;
+  return answer;
+}
+
+core::admin::Answer SqliteLedger::administer_in_savepoint(core::admin::Command const& command,
+                                                          std::int64_t app) {
+  try {
+    Savepoint savepoint(connection_);
+    core::admin::Answer answer = bookkeeper_.run(command, app);
+    if (answer) savepoint.release();
+    return answer;
+  } catch (SqliteError const& error) {
+    if (!error.is_constraint()) throw;
+    return {boost::system::in_place_error,
+            core::admin::Refusal{.kind = core::admin::Refusal::Kind::conflict, .sentence = error.what()}};
   }
 }
 
@@ -241,10 +273,11 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, core::Intent const& 
     if (same_caller || !row.caller) return Again{};
     return ledger::NotYours{};
   }
-  if (!same_caller) return ledger::NotYours{};
+  ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost};
+  if (!same_caller) return not_yours;
   if (row.state == State::ok) {
     bool const in_window = unix_ms(intent.at) < row.finished_at + settings_.replay_window.count();
-    if (!in_window || row.sealed_number.empty()) return ledger::NotYours{};
+    if (!in_window || row.sealed_number.empty()) return not_yours;
   }
   return ledger::Stored{.consumption = row.id,
                         .state = row.state,
@@ -356,14 +389,18 @@ Maintenance SqliteLedger::maintain(Now now) {
   try {
     Transaction transaction(connection_);
     done.abandoned = abandon(now.wall);
+    if (refuse_until_ && now.steady >= *refuse_until_) end_refusal(now.wall);
     erased = erase_numbers(now);
     purge = purge_codes(now);
     packs_.flush();
+    done.packs_expired = bookkeeper_.expire(now.wall);
+    if (done.packs_expired > 0) packs_.reload();
     transaction.commit();
   } catch (SqliteError const&) {
     packs_.reload();
     throw;
   }
+  if (refuse_until_ && now.steady >= *refuse_until_) refuse_until_.reset();
   // Not before the commit: what a rollback brings back is still due.
   numbers_.erase(numbers_.begin(), numbers_.begin() + static_cast<std::ptrdiff_t>(erased));
   codes_.erase(codes_.begin(), codes_.begin() + static_cast<std::ptrdiff_t>(purge.looked_at));
@@ -376,6 +413,14 @@ Maintenance SqliteLedger::maintain(Now now) {
   if (done.numbers_erased > 0 || !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();
   done.wal_truncated = wal_truncated_;
   return done;
+}
+
+// The backup is a ledger like any other from here on; reconciliation knows the gap.
+void SqliteLedger::end_refusal(core::WallTime at) {
+  Statement gap(connection_, hot_sql("insert_gap"));
+  gap.run({unix_ms(at)});
+  Statement clear(connection_, hot_sql("clear_copied_at"));
+  clear.run({});
 }
 
 int SqliteLedger::abandon(core::WallTime at) {

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "storage/bookkeeper.hpp"
 #include "storage/ledger_command.hpp"
 #include "storage/pack_book.hpp"
 #include "storage/sqlite.hpp"
@@ -23,6 +24,8 @@ struct LedgerSettings {
 /// What a start found of an earlier run.
 struct Recovery {
   int attempts_in_doubt = 0;
+  // Of a backup: codes younger than it have no row, so nothing may be exchanged until they are dead.
+  std::optional<core::SteadyTime> refuse_until{};
 };
 
 /// What one pass of maintenance did.
@@ -30,6 +33,7 @@ struct Maintenance {
   int abandoned = 0;
   int numbers_erased = 0;
   int codes_purged = 0;
+  int packs_expired = 0;
   bool more = false;          // there was more to do than one pass does
   bool wal_truncated = true;  // false: a reader holds old pages, erased numbers among them
 };
@@ -85,6 +89,9 @@ class SqliteLedger {
   [[nodiscard]] core::AttemptId insert(core::Intent const& intent);
   [[nodiscard]] core::AttemptId begin_again(core::Intent const& intent, Row const& row);
   [[nodiscard]] std::optional<core::AttemptId> resend(core::Resend const& resend);
+  [[nodiscard]] core::admin::Answer administer(core::admin::Command const& command);
+  [[nodiscard]] core::admin::Answer administer_in_savepoint(core::admin::Command const& command,
+                                                            std::int64_t app);
   [[nodiscard]] CommandResult settle(core::Settlement const& settlement, core::SteadyTime steady);
 
   [[nodiscard]] std::optional<Row> find_row(core::CodeKey const& code_key);
@@ -99,6 +106,7 @@ class SqliteLedger {
   void write_refusal(core::AttemptId attempt, OpenAttempt const& open, core::Cause cause,
                      std::optional<int> errcode, std::string_view rid, core::WallTime closed_at);
 
+  void end_refusal(core::WallTime at);
   [[nodiscard]] int abandon(core::WallTime at);
   [[nodiscard]] std::size_t erase_numbers(Now now);
   [[nodiscard]] Purge purge_codes(Now now);
@@ -107,6 +115,8 @@ class SqliteLedger {
   LedgerSettings settings_;
   std::chrono::milliseconds keep_time_;  // of a live code
   PackBook packs_;
+  Bookkeeper bookkeeper_;
+  std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 
   bool wal_truncated_ = true;

@@ -7,6 +7,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <stdexcept>
 
 #include "app/scenario/placeholders.hpp"
@@ -66,6 +67,16 @@ json::value as_json(storage::Value const& value) {
   return nullptr;
 }
 
+std::optional<core::seconds> retry_after(CallAnswer const& answer) {
+  constexpr int pause_max_s = 15;
+  std::string_view const text = answer.header("Retry-After");
+  int pause_s = 0;
+  auto const read = std::from_chars(text.data(), text.data() + text.size(), pause_s);
+  bool const is_number = read.ec == std::errc() && read.ptr == text.data() + text.size();
+  if (!is_number || pause_s < 0 || pause_s > pause_max_s) return std::nullopt;
+  return core::seconds(pause_s);
+}
+
 void set_header(HeaderList& headers, std::string const& name, std::vector<std::string> const& values) {
   std::erase_if(headers, [&name](auto const& header) { return iequals(header.first, name); });
   for (std::string const& value : values) headers.emplace_back(name, value);
@@ -87,6 +98,7 @@ struct Runner::Play {
   int number = 1;
   std::string request_id;
   std::string code;  // the request's; empty without one
+  CallRequest request;
   std::shared_ptr<Caller::Call> call;
   std::optional<std::string> words;  // of a page that asked nobody
   CallAnswer answer;
@@ -103,6 +115,9 @@ struct Runner::Before {
   std::optional<LedgerTotals> ledger;
   std::optional<WechatTotals> wechat;
 };
+
+Runner::Runner(RunnerParts parts) : parts_(std::move(parts)) {}
+Runner::~Runner() = default;
 
 bool ScenarioReport::passed() const {
   return std::ranges::all_of(steps, [](StepReport const& step) { return step.mismatches.empty(); });
@@ -207,12 +222,8 @@ std::vector<StepReport> Runner::run_group(StepGroup const& group) {
   }
   std::vector<StepReport> reports;
   std::map<std::string, int> all_counts;
-  for (std::vector<Play>& copies : plays) {
-    for (Play& play : copies) {
-      if (!play.call) continue;
-      play.answer = parts_.caller.wait(play.call);
-      play.body = parsed(play.answer.body);
-    }
+  for (std::size_t i = 0; i < group.steps.size(); ++i) {
+    for (Play& play : plays[i]) wait_for_answer(group.steps[i], play);
   }
   for (std::size_t i = 0; i < group.steps.size(); ++i) {
     Step const& step = group.steps[i];
@@ -259,12 +270,26 @@ Runner::Play Runner::begin(Step const& step, int number) {
       if (play.words) return play;
       play.code = tap.code;
     }
-    CallRequest request = render(step, play);
-    play.call = parts_.caller.begin(parts_.server, std::move(request));
+    play.request = render(step, play);
+    play.call = parts_.caller.begin(parts_.server, play.request);
   } catch (NoValue const& missing) {
     play.miss("request", "values of earlier steps", missing.what());
   }
   return play;
+}
+
+void Runner::wait_for_answer(Step const& step, Play& play) {
+  if (!play.call) return;
+  play.answer = parts_.caller.wait(play.call);
+  constexpr int tries_max = 10;
+  constexpr int service_unavailable = 503;
+  for (int tries = 1; step.request.obeys_retry_after && tries < tries_max; ++tries) {
+    std::optional<core::seconds> const pause = retry_after(play.answer);
+    if (play.answer.status != service_unavailable || !pause) break;
+    parts_.caller.pause(*pause);
+    play.answer = parts_.caller.call(parts_.server, play.request);
+  }
+  play.body = parsed(play.answer.body);
 }
 
 CallRequest Runner::render(Step const& step, Play& play) const {

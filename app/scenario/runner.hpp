@@ -54,7 +54,10 @@ struct RunnerParts {
 /// Plays scenarios one after the other. Each gets a random ${run}, so that its codes are new.
 class Runner {
  public:
-  explicit Runner(RunnerParts parts) : parts_(std::move(parts)) {}
+  explicit Runner(RunnerParts parts);
+  Runner(Runner const&) = delete;
+  Runner& operator=(Runner const&) = delete;
+  ~Runner();
 
   /// `on_step` hears of each step as it ends.
   [[nodiscard]] ScenarioReport run(Scenario const& scenario,
@@ -70,6 +73,7 @@ class Runner {
 
   [[nodiscard]] std::vector<StepReport> run_group(StepGroup const& group);
   [[nodiscard]] Play begin(Step const& step, int number);
+  void wait_for_answer(Step const& step, Play& play);
   [[nodiscard]] std::optional<std::string> value_of(std::string_view name, int number) const;
   [[nodiscard]] std::string filled(std::string_view text, int number) const;
   [[nodiscard]] boost::json::value filled_json(boost::json::value const& value, int number) const;

@@ -67,6 +67,13 @@ class ObjectReader {
     return read;
   }
 
+  [[nodiscard]] bool flag(std::string_view name) const {
+    json::value const* const member = find(name);
+    if (member == nullptr) return false;
+    if (!member->is_bool()) refuse(place_of(name), "must be true or false");
+    return member->get_bool();
+  }
+
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view name) const {
     json::value const* const member = find(name);
     if (member == nullptr) return std::nullopt;
@@ -126,11 +133,13 @@ std::string read_raw(json::value const& value, std::string const& place) {
 }
 
 RequestTemplate read_request(json::value const& value, std::string const& place) {
-  ObjectReader const reader(value, place, {"method", "path", "headers", "json", "body", "raw", "patienceMs"});
+  ObjectReader const reader(
+      value, place, {"method", "path", "headers", "json", "body", "raw", "patienceMs", "obeyRetryAfter"});
   RequestTemplate request;
   constexpr std::int64_t patience_ms_max = 60'000;
   request.patience =
       core::milliseconds(reader.integer_within("patienceMs", 1, patience_ms_max, request.patience.count()));
+  request.obeys_retry_after = reader.flag("obeyRetryAfter");
   if (auto const* const raw = reader.find("raw")) {
     for (std::string_view const other : {"method", "path", "headers", "json", "body"}) {
       if (reader.has(other)) refuse(place, "raw is the whole request: leave out " + std::string(other));
@@ -225,10 +234,7 @@ Expectation read_expectation(json::value const& value, std::string const& place)
   constexpr std::int64_t status_max = 599;
   if (reader.has("status"))
     expected.status = static_cast<int>(reader.integer_within("status", status_min, status_max, 0));
-  if (auto const* const none = reader.find("noAnswer")) {
-    if (!none->is_bool()) refuse(reader.place_of("noAnswer"), "must be true or false");
-    expected.no_answer = none->get_bool();
-  }
+  expected.no_answer = reader.flag("noAnswer");
   if (reader.has("problem")) expected.problem = reader.required_text("problem");
   if (reader.has("page")) expected.page = reader.required_text("page");
   if (auto const* const fields = reader.find("fields"))
@@ -356,7 +362,6 @@ json::value read_json(std::string_view text) {
   json::parser parser;
   boost::system::error_code failure;
   std::size_t const read = parser.write_some(text.data(), text.size(), failure);
-  if (!failure) parser.finish(failure);
   bool const is_more = !failure && text.find_first_not_of(" \t\r\n", read) != std::string_view::npos;
   if (failure || is_more) {
     auto const line = std::ranges::count(text.substr(0, read), '\n') + 1;

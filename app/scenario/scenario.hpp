@@ -33,6 +33,7 @@ struct RequestTemplate {
   std::optional<std::string> body{};
   std::optional<std::string> raw{};  // the whole request, bytes as they go out
   core::milliseconds patience{10'000};
+  bool obeys_retry_after = false;  // a 503 is asked again as its Retry-After says, as the page would
 };
 
 /// A value to be found, or only whether there is one.

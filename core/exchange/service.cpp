@@ -29,7 +29,13 @@ ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
 
 Task<ConsumeResult> ConsumeService::consume(ConsumeRequest request) {
   // Awaits under way must not be cut short either: an answer that is on its way would be lost.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await shield_from_cancellation();
+  if (SteadyTime const now = ports_.clock.steady(); now < refuse_until_) {
+    co_return ConsumeResult{Problem{.code = ProblemCode::wechat_unavailable,
+                                    .charged = Charged::unknown,
+                                    .retry_after = std::chrono::ceil<seconds>(refuse_until_ - now)},
+                            request.kind};
+  }
   CodeKey const code_key = ports_.keyring.code_key(request.appid, request.code);
   if (auto const found = flights_.find(code_key); found != flights_.end()) {
     bool const same_caller = request.caller && request.caller == found->second->caller;

@@ -52,6 +52,9 @@ class ConsumeService {
   /// Runs to its end whatever becomes of the caller: a client that leaves finds its answer stored.
   [[nodiscard]] Task<ConsumeResult> consume(ConsumeRequest request);
 
+  /// Until then every code is answered WECHAT_UNAVAILABLE: a restored ledger does not know the youngest.
+  void refuse_until(SteadyTime time) { refuse_until_ = time; }
+
   [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
 
  private:
@@ -76,6 +79,7 @@ class ConsumeService {
 
   Ports ports_;
   milliseconds wechat_answer_time_;
+  SteadyTime refuse_until_ = SteadyTime::min();
   std::map<CodeKey, std::shared_ptr<Flight>> flights_;
 };
 

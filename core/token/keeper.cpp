@@ -33,6 +33,7 @@ Task<> TokenKeeper::run() {
 void TokenKeeper::stop() {
   stopping_ = true;
   wake_run_.notify_all();
+  if (!fetching_) fetch_ended_.notify_all();  // none will begin
 }
 
 std::optional<HeldToken> TokenKeeper::current() const {

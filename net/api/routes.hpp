@@ -1,6 +1,7 @@
 #pragma once
 
 #include "net/api/health.hpp"
+#include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
 #include "net/server/router.hpp"
 
@@ -9,7 +10,7 @@ namespace onetap::net {
 /// The public listener's surface. `phone` outlives the router.
 [[nodiscard]] Router public_routes(PhoneApi& phone);
 
-/// The operator listener's surface.
-[[nodiscard]] Router operator_routes(Unreadiness unreadiness);
+/// The operator listener's surface. `operators` outlives the router.
+[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);
 
 }  // namespace onetap::net

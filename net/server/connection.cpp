@@ -155,7 +155,8 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
       .arrived = context_.clock.steady()};
   request.request_id = request_id(request.header("X-Request-Id").value_or(""));
   bool const head_only = request.method == "HEAD";
-  bool const client_keeps = parser.get().keep_alive();
+  constexpr unsigned http_1_1 = 11;
+  bool const client_keeps = parser.get().keep_alive() && parser.get().version() == http_1_1;
 
   // An answer before the body is read keeps the connection only where the body has come already.
   bool const body_is_here = unread_.size() >= framing.content_length;
@@ -221,7 +222,8 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
                     requests_ >= limits::requests_per_connection_max;
   std::string const bytes = render(response, request.request_id, !last, head_only);
   stream_.expires_at(context_.clock.steady() + limits::write_time);
-  error_code const written = co_await stream_.write(bytes);
+  error_code written;
+  if (!bytes.empty()) written = co_await stream_.write(bytes);
   if (context_.log_requests) {
     auto const took = std::chrono::duration<double, std::milli>(context_.clock.steady() - request.arrived);
     context_.log.info("request", {{"listener", context_.listener},

@@ -50,9 +50,13 @@ struct HttpServer::Implementation {
                                     .log_requests = options.log_requests,
                                     .stopping = stopping};
     Stream stream = options.tls ? Stream(std::move(socket), *options.tls) : Stream(std::move(socket));
-    auto const position = connections.emplace(connections.end(), std::move(stream), context);
-    co_await position->run();
-    connections.erase(position);
+    struct Place {  // also when a handler's promise is broken so badly that run() throws
+      std::list<Connection>& all;
+      std::list<Connection>::iterator position;
+      ~Place() { all.erase(position); }
+    } const place{.all = connections,
+                  .position = connections.emplace(connections.end(), std::move(stream), context)};
+    co_await place.position->run();
   }
 
   asio::io_context& loop;

@@ -17,7 +17,8 @@ using Admission = std::function<std::optional<Response>(Request const&)>;
 
 enum class Body { none, json, any };
 
-/// One line of the surface. HEAD is served wherever GET is.
+/// One line of the surface. HEAD is served wherever GET is. A segment "{id}" of the path stands for 1 to 18
+/// digits.
 struct Route {
   std::string_view method;
   std::string_view path;

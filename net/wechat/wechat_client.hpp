@@ -25,7 +25,7 @@ class WeChatClient final : public core::WeChat {
  public:
   WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatAddress address);
 
-  /// Keeps addresses fresh and idle connections few, until stop().
+  /// Keeps the addresses fresh, until stop().
   [[nodiscard]] core::Task<> run();
   void stop();
 

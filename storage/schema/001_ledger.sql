@@ -7,7 +7,23 @@ CREATE TABLE meta (
   mode TEXT NOT NULL CHECK (mode IN ('real', 'sandbox')),
   key_fingerprint BLOB NOT NULL CHECK (length(key_fingerprint) = 32),
   replay_window_ms INTEGER NOT NULL CHECK (replay_window_ms > 0),
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  copied_at INTEGER           -- this file is a backup of that time, and no server has exchanged on it yet
+) STRICT;
+
+-- Between a backup and the first server on it: what happened then is in no row.
+CREATE TABLE gap (
+  id INTEGER PRIMARY KEY,
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL
+) STRICT;
+
+-- A person asked to be forgotten: that it was done, and to how many consumptions; not to whom.
+CREATE TABLE erasure (
+  id INTEGER PRIMARY KEY,
+  by TEXT NOT NULL CHECK (by IN ('phone', 'user')),
+  consumptions INTEGER NOT NULL CHECK (consumptions >= 0),
+  at INTEGER NOT NULL
 ) STRICT;
 
 -- One row for each time a server opened this ledger; ended_at stays NULL when it did not close it.
@@ -234,4 +250,14 @@ END;
 CREATE TRIGGER entry_stays BEFORE DELETE ON entry
 BEGIN
   SELECT RAISE(ABORT, 'entries are append-only');
+END;
+
+CREATE TRIGGER erasure_unchanged BEFORE UPDATE ON erasure
+BEGIN
+  SELECT RAISE(ABORT, 'erasures are append-only');
+END;
+
+CREATE TRIGGER erasure_stays BEFORE DELETE ON erasure
+BEGIN
+  SELECT RAISE(ABORT, 'erasures are append-only');
 END;

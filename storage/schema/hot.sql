@@ -104,10 +104,16 @@ WHERE code_key = ?1 AND seen_at <= ?2
     NOT IN ('sending', 'retryable', 'in_doubt');
 
 -- name: read_meta
-SELECT m.mode, m.key_fingerprint FROM meta AS m;
+SELECT m.mode, m.key_fingerprint, m.copied_at FROM meta AS m;
 
 -- name: insert_meta
 INSERT INTO meta (id, mode, key_fingerprint, replay_window_ms, created_at) VALUES (1, ?1, ?2, ?3, ?4);
 
 -- name: set_replay_window
 UPDATE meta SET replay_window_ms = ?1;
+
+-- name: insert_gap
+INSERT INTO gap (since, until) SELECT m.copied_at, ?1 FROM meta AS m WHERE m.copied_at IS NOT NULL;
+
+-- name: clear_copied_at
+UPDATE meta SET copied_at = NULL;

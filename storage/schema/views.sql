@@ -47,6 +47,67 @@ JOIN app AS a ON a.id = c.app
 LEFT JOIN pack AS p ON p.id = c.pack
 GROUP BY a.appid, day, c.kind;
 
+-- From the entries, by the month in which they were booked: a finished month's lines never change.
+-- opening + bought = used + lost + doubt + expired + closing. bought leaves out what WeChat had counted
+-- before the pack was seen, and what was refunded; of the overdraft it is what was taken beyond all packs,
+-- less what moved to a pack later. amount_yuan is what used and lost units cost, repricing included.
+CREATE VIEW v_monthly AS
+WITH
+  moved (pack, month, account, units, micro_yuan) AS (
+    SELECT pack, strftime('%Y-%m', at / 1000 + 8 * 3600, 'unixepoch'), to_account, units, micro_yuan
+    FROM entry
+    UNION ALL
+    SELECT pack, strftime('%Y-%m', at / 1000 + 8 * 3600, 'unixepoch'), from_account, -units, -micro_yuan
+    FROM entry
+  ),
+  change (pack, month, available, bought, used, lost, doubt, expired, micro_yuan) AS (
+    SELECT
+      pack,
+      month,
+      sum(units * (account = 'available')),
+      -sum(units * (account IN ('source', 'before', 'refunded'))),
+      sum(units * (account = 'used')),
+      sum(units * (account = 'lost')),
+      sum(units * (account = 'doubt')),
+      sum(units * (account = 'expired')),
+      sum(micro_yuan * (account IN ('used', 'lost')))
+    FROM moved
+    GROUP BY pack, month
+  )
+SELECT
+  a.appid AS app_id,
+  c.month AS month,
+  p.kind AS kind,
+  p.id AS pack_id,
+  sum(c.available) OVER months - c.available AS opening,
+  c.bought AS bought,
+  c.used AS used,
+  c.lost AS lost,
+  c.doubt AS doubt,
+  c.expired AS expired,
+  sum(c.available) OVER months AS closing,
+  c.micro_yuan / 1000000.0 AS amount_yuan
+FROM change AS c
+JOIN pack AS p ON p.id = c.pack
+JOIN app AS a ON a.id = p.app
+WINDOW months AS (PARTITION BY c.pack ORDER BY c.month);
+
+-- By button, and by where the page ran. issued stays NULL as long as no page reports its events.
+CREATE VIEW v_scenes AS
+SELECT
+  a.appid AS app_id,
+  date(c.created_at / 1000 + 8 * 3600, 'unixepoch') AS day,
+  c.kind AS kind,
+  c.scene AS scene,
+  c.client_env AS client_env,
+  CAST(NULL AS INTEGER) AS issued,
+  count(*) FILTER (WHERE c.state = 'ok') AS ok,
+  count(*) FILTER (WHERE c.state = 'lost') AS lost,
+  coalesce(sum(c.micro_yuan) FILTER (WHERE c.state IN ('ok', 'lost')), 0) / 1000000.0 AS amount_yuan
+FROM consumption AS c
+JOIN app AS a ON a.id = c.app
+GROUP BY a.appid, day, c.kind, c.scene, c.client_env;
+
 CREATE VIEW v_packs AS
 SELECT
   p.id AS pack_id,

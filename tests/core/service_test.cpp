@@ -21,7 +21,6 @@ using namespace onetap::tests;
 using namespace std::chrono_literals;
 using core::Charged;
 using core::ConsumeResult;
-using core::ProblemCode;
 using core::State;
 
 namespace {

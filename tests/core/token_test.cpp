@@ -72,7 +72,7 @@ struct Bench {
     clock.settle();
     return waiting;
   }
-  std::string token_now() {
+  [[nodiscard]] std::string token_now() const {
     auto const held = keeper.current();
     return held ? std::string(held->token.reveal()) : "none";
   }
@@ -201,7 +201,9 @@ TEST_CASE("many waiters share one fetch") {
   bench.will_say(token_body("token-1", 7200));
   bench.run();
   std::vector<Started<std::optional<HeldToken>>> waiters;
-  for (int i = 0; i < 100; ++i) waiters.push_back(bench.get(3s));
+  constexpr int waiting = 100;
+  waiters.reserve(waiting);
+  for (int i = 0; i < waiting; ++i) waiters.push_back(bench.get(3s));
   CHECK_FALSE(waiters.front().done());
   bench.wechat.let_go();
   bench.clock.settle();

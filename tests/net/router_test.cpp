@@ -93,3 +93,14 @@ TEST_CASE("every refusal has the contract's status") {
     CHECK(router.refuse(row.refusal, {}, Request()).status == row.status);
   }
 }
+
+TEST_CASE("an id in a path is 1 to 18 digits, and nothing else") {
+  Router const router({{.method = "POST", .path = "/things/{id}/do", .handle = healthz}}, refusal_response);
+  CHECK(router.match("POST", "/things/1/do").route != nullptr);
+  CHECK(router.match("POST", "/things/123456789012345678/do").route != nullptr);
+  for (char const* const path : {"/things//do", "/things/{id}/do", "/things/1a/do", "/things/-1/do",
+                                 "/things/1/do/", "/things/1", "/things/1234567890123456789/do"}) {
+    CAPTURE(path);
+    CHECK(router.match("POST", path).route == nullptr);
+  }
+}

@@ -506,7 +506,7 @@ TEST_CASE("status and empty bodies are handed on unjudged") {
 }
 
 TEST_CASE("a line that the other side will close, or that said too much, is not kept") {
-  for (std::string const bytes :
+  for (std::string const& bytes :
        {std::string("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"),
         std::string("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"), std::string(ok_answer) + "more"}) {
     CAPTURE(bytes);

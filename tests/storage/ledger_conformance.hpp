@@ -170,6 +170,12 @@ bool is_not_yours(Result const& result, bool in_progress) {
 }
 
 template <class Result>
+bool is_charged(Result const& result) {
+  auto const* const not_yours = std::get_if<ledger::NotYours>(&result);
+  return not_yours != nullptr && not_yours->charged;
+}
+
+template <class Result>
 bool is_fresh(Result const& result) {
   return std::holds_alternative<ledger::Fresh>(result);
 }
@@ -211,6 +217,17 @@ inline void conformance_of_answers(LedgerUnderTest& tested) {
     speaker.settle_ok(speaker.started(1, std::nullopt));
     CHECK(is_not_yours(speaker.begin(1, std::nullopt), false));
     CHECK(is_not_yours(speaker.begin(1, caller(1)), false));
+  }
+  SUBCASE("a stranger hears whether the ledger knows of a charge") {
+    speaker.settle_ok(speaker.started(1, caller(1)));
+    speaker.settle_rejected(speaker.started(2, caller(1)));
+    speaker.settle_as(speaker.started(3, caller(1)), State::in_doubt, Cause::timeout);
+    speaker.started(4, caller(1));
+    CHECK(is_charged(speaker.begin(1, caller(2))));
+    CHECK(is_charged(speaker.find(1, std::nullopt)));
+    for (int const code : {2, 3, 4}) CHECK_FALSE(is_charged(speaker.find(code, caller(2))));
+    tested.pass(std::chrono::minutes(11));
+    CHECK(is_charged(speaker.find(1, caller(1))));
   }
   SUBCASE("a rejection is stored for its caller, with WeChat's errcode and rid") {
     speaker.settle_rejected(speaker.started(1, caller(1)));

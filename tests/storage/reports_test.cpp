@@ -56,6 +56,9 @@ TEST_CASE("the views have exactly the columns that operators were promised") {
         "pack_id app_id kind wx_pkg_id source units available used doubt lost expired refunded used_before "
         "price_yuan "
         "price_known amount_used_yuan starts_at ends_at");
+  CHECK(columns("v_monthly") ==
+        "app_id month kind pack_id opening bought used lost doubt expired closing amount_yuan");
+  CHECK(columns("v_scenes") == "app_id day kind scene client_env issued ok lost amount_yuan");
   CHECK(columns("v_in_doubt") == "id app_id kind cause since seconds_left rid");
   CHECK(columns("v_verify") == "rule id detail");
 }

@@ -27,8 +27,7 @@ class DirectLedger {
   }
 
   // NOLINTNEXTLINE(readability-make-member-function-const): it changes the ledger
-  storage::CommandResult apply(
-      std::variant<storage::FindCommand, storage::BeginCommand, core::Resend, core::Settlement> action) {
+  storage::CommandResult apply(decltype(storage::Command::action) action) {
     storage::Command const command{.action = std::move(action), .steady = clock.steady()};
     return file_.ledger->apply(std::span(&command, 1)).front();
   }

@@ -1,0 +1,261 @@
+#include "app/commands/ledger_access.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "app/data_key.hpp"
+#include "app/options.hpp"
+#include "core/crypto/digest.hpp"
+#include "core/json.hpp"
+#include "net/wechat/https_client.hpp"
+#include "storage/ledger_file.hpp"
+
+namespace onetap::app {
+namespace {
+
+namespace admin = core::admin;
+namespace asio = boost::asio;
+namespace json = boost::json;
+using Acted = core::Result<admin::Done, std::string>;
+
+Acted failed(std::string sentence) { return {boost::system::in_place_error, std::move(sentence)}; }
+
+/// What a setting says in this environment, a secret's file included.
+core::Result<std::string, std::string> text_of(Option const& option, Environment const& environment) {
+  auto const lookup = [&](std::string_view name) {
+    auto const found = environment.find(name);
+    return found == environment.end() ? std::string() : found->second;
+  };
+  using Text = core::Result<std::string, std::string>;
+  std::string text = lookup(option.variable);
+  if (text.empty() && option.secret) {
+    std::string const path = lookup(option.file_variable());
+    if (!path.empty()) {
+      auto read = read_text_file(path);
+      if (!read)
+        return Text(boost::system::in_place_error,
+                    option.file_variable() + ": cannot read " + path + ": " + read.error());
+      text = std::move(*read);
+      if (text.ends_with('\n')) text.pop_back();
+    }
+  }
+  return Text(boost::system::in_place_value,
+              text.empty() ? std::string(option.default_text) : std::move(text));
+}
+
+struct Request {
+  std::string path;
+  json::object body;
+};
+
+std::string hex(std::optional<core::Digest> const& digest) {
+  return digest ? core::crypto::to_hex(*digest) : std::string();
+}
+
+Request request_for(admin::Resolve const& act) {
+  return {.path = "/api/consumptions/" + std::to_string(act.consumption) + "/resolve",
+          .body = {{"as", core::to_string(act.as)}, {"note", act.note}}};
+}
+
+Request request_for(admin::AddPack const& act) {
+  json::object body{{"appid", act.appid},
+                    {"kind", core::to_string(act.kind)},
+                    {"units", act.units},
+                    {"usedBefore", act.used_before},
+                    {"trial", act.trial}};
+  if (act.price_micro_yuan) body["priceMicroYuan"] = *act.price_micro_yuan;
+  if (act.starts) body["startsAt"] = core::unix_seconds(*act.starts);
+  if (act.ends) body["endsAt"] = core::unix_seconds(*act.ends);
+  if (!act.wx_pkg_id.empty()) body["wxPkgId"] = act.wx_pkg_id;
+  return {.path = "/api/commands/pack-add", .body = std::move(body)};
+}
+
+Request request_for(admin::PricePack const& act) {
+  return {.path = "/api/commands/pack-price",
+          .body = {{"pack", act.pack}, {"priceMicroYuan", act.price_micro_yuan}}};
+}
+
+Request request_for(admin::ErasePerson const& act) {
+  json::object body;
+  if (act.phone_key) body["phoneKey"] = hex(act.phone_key);
+  if (act.user_key) body["userKey"] = hex(act.user_key);
+  return {.path = "/api/commands/erase", .body = std::move(body)};
+}
+
+std::optional<net::tcp::endpoint> endpoint_of(std::string_view address) {
+  auto const colon = address.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = address.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  std::string_view const digits = address.substr(colon + 1);
+  unsigned short port = 0;
+  auto const read = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  boost::system::error_code error;
+  auto const ip = asio::ip::make_address(std::string(host), error);
+  if (error || read.ec != std::errc()) return std::nullopt;
+  return net::tcp::endpoint(ip, port);
+}
+
+core::Task<net::HttpAnswer> post(asio::any_io_executor executor, net::tcp::endpoint endpoint,
+                                 net::HttpRequest request) {
+  constexpr auto patience = std::chrono::seconds(30);
+  net::Stream stream{net::tcp::socket(executor)};
+  stream.expires_at(std::chrono::steady_clock::now() + patience);
+  boost::system::error_code const connected = co_await stream.connect(endpoint);
+  if (connected) {
+    net::HttpAnswer unreachable;
+    unreachable.failure_detail = connected.message();
+    co_return unreachable;
+  }
+  net::HttpAnswer answer = co_await net::send_request(stream, std::move(request));
+  stream.close();
+  co_return answer;
+}
+
+std::int64_t integer_or_zero(json::object const& object, std::string_view name) {
+  auto const member = core::integer_member(object, name);
+  return member ? *member : 0;
+}
+
+Acted read_answer(net::HttpAnswer const& answer, std::string const& server) {
+  if (answer.delivery != core::Delivery::answered)
+    return failed(server + " did not answer: " + answer.failure_detail);
+  boost::system::error_code unreadable;
+  json::value const body = json::parse(answer.body, unreadable);
+  json::object const* const object = unreadable ? nullptr : body.if_object();
+  if (object == nullptr) return failed(server + " answered " + std::to_string(answer.status));
+  if (answer.status == 401)
+    return failed(server +
+                  " asks for the operators' token: set ONETAP_ADMIN_TOKEN, or ONETAP_ADMIN_TOKEN_FILE");
+  auto const text = core::string_member(*object, answer.status == 200 ? "done" : "detail");
+  if (answer.status != 200)
+    return failed(text ? std::string(*text) : server + " answered " + std::to_string(answer.status));
+  return {boost::system::in_place_value, admin::Done{.id = integer_or_zero(*object, "id"),
+                                                     .count = integer_or_zero(*object, "count"),
+                                                     .sentence = text ? std::string(*text) : std::string()}};
+}
+
+}  // namespace
+
+core::WallTime wall_now() { return std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now()); }
+
+core::crypto::Keyring keyring_of(DataKey const& key) {
+  std::string_view const bytes = key.reveal();
+  auto const* const data = reinterpret_cast<unsigned char const*>(bytes.data());
+  return core::crypto::Keyring(std::span<unsigned char const, 32>(data, 32));
+}
+
+core::Result<LedgerAccess, std::string> LedgerAccess::from(Environment const& environment,
+                                                           std::string const& database) {
+  using Access = core::Result<LedgerAccess, std::string>;
+  constexpr std::array wanted{std::string_view("ONETAP_DB"), std::string_view("ONETAP_DATA_KEY"),
+                              std::string_view("ONETAP_ADMIN_TOKEN"), std::string_view("ONETAP_PRICE_QUICK"),
+                              std::string_view("ONETAP_PRICE_REALTIME")};
+  Settings settings;
+  for (Option const& option : options()) {
+    if (std::ranges::find(wanted, option.variable) == wanted.end()) continue;
+    auto const text = text_of(option, environment);
+    if (!text) return Access(boost::system::in_place_error, text.error());
+    if (text->empty()) continue;
+    if (auto const problem = option.apply(*text, settings))
+      return Access(boost::system::in_place_error, std::string(option.variable) + ": " + *problem);
+  }
+  if (!database.empty()) settings.database_path = database;
+  std::error_code ignored;
+  std::filesystem::path path = std::filesystem::absolute(settings.database_path, ignored);
+  return Access(boost::system::in_place_value, LedgerAccess(std::move(settings), std::move(path)));
+}
+
+core::Result<storage::Reports, std::string> LedgerAccess::reports() const {
+  auto opened = storage::Reports::open(database_);
+  std::error_code ignored;
+  if (!opened && !std::filesystem::exists(database_, ignored)) {
+    return {boost::system::in_place_error, opened.error() + ": name it with --db or ONETAP_DB"};
+  }
+  return opened;
+}
+
+core::Result<DataKey, std::string> LedgerAccess::data_key() const {
+  std::error_code ignored;
+  bool const is_there = settings_.data_key || std::filesystem::exists(data_key_path(database_), ignored);
+  if (!is_there) {
+    return {boost::system::in_place_error, "the data key is missing: set ONETAP_DATA_KEY, or put " +
+                                               data_key_path(database_).string() + " back"};
+  }
+  return load_data_key(settings_.data_key, database_);
+}
+
+Acted LedgerAccess::administer(admin::Command command) const {
+  auto const holder = storage::find_lock_holder(database_);
+  if (holder && !holder->operator_address.empty()) return ask_server(holder->operator_address, command);
+  return act_alone(std::move(command));
+}
+
+Acted LedgerAccess::ask_server(std::string const& address, admin::Command const& command) const {
+  std::string const server = "the server at " + address;
+  auto const endpoint = endpoint_of(address);
+  if (!endpoint || !endpoint->address().is_loopback()) {
+    return failed(server +
+                  " serves this ledger and speaks TLS to operators: post to its /api with curl, or "
+                  "stop it and repeat the command");
+  }
+  Request const asked = std::visit([](auto const& act) { return request_for(act); }, command.act);
+  std::string const body = json::serialize(asked.body);
+  std::string authorization;
+  net::HttpRequest request{.method = "POST", .host = address, .target = asked.path, .body = body};
+  if (settings_.admin_token) {
+    authorization = "Bearer " + std::string(settings_.admin_token->reveal());
+    request.headers.emplace_back("Authorization", authorization);
+  }
+  asio::io_context loop(1);
+  std::optional<net::HttpAnswer> answer;
+  asio::co_spawn(loop, post(loop.get_executor(), *endpoint, std::move(request)),
+                 [&](std::exception_ptr const& broken, net::HttpAnswer received) {
+                   if (broken) std::rethrow_exception(broken);
+                   answer = std::move(received);
+                 });
+  loop.run();
+  return read_answer(answer.value(), server);
+}
+
+Acted LedgerAccess::act_alone(admin::Command command) const {
+  auto opened = reports();
+  if (!opened) return failed(opened.error());
+  storage::Table const meta = opened->query("SELECT m.mode, m.replay_window_ms FROM meta AS m", {});
+  if (meta.rows.empty()) return failed("the ledger " + database_.string() + " was never served");
+  auto const key = data_key();
+  if (!key) return failed(key.error());
+  core::WallTime const now = wall_now();
+  std::int64_t const window_ms = std::get<std::int64_t>(meta.at(0, "replay_window_ms"));
+  storage::LedgerOptions const options{
+      .path = database_,
+      .mode = storage::to_text(meta.at(0, "mode")) == "sandbox" ? storage::LedgerMode::sandbox
+                                                                : storage::LedgerMode::real,
+      .key_fingerprint = keyring_of(*key).fingerprint(),
+      .settings = {.replay_window = core::milliseconds(window_ms),
+                   .prices = {.quick_micro_yuan = settings_.price_quick_micro_yuan,
+                              .realtime_micro_yuan = settings_.price_realtime_micro_yuan}},
+      .now = {.wall = now, .steady = std::chrono::steady_clock::now()},
+      .ballast_bytes = 0};
+  auto file = storage::open_ledger(options);
+  if (!file) return failed(file.error().sentence);
+  storage::Command const one{.action = std::move(command), .steady = options.now.steady};
+  std::vector<storage::CommandResult> const results = file->ledger->apply(std::span(&one, 1));
+  file->ledger->end(wall_now());
+  if (auto const* const refused = std::get_if<storage::Refused>(&results.front()))
+    return failed(refused->reason);
+  auto const& answer = std::get<admin::Answer>(results.front());
+  if (!answer) return failed(answer.error().sentence);
+  return {boost::system::in_place_value, *answer};
+}
+
+}  // namespace onetap::app

@@ -1,0 +1,293 @@
+#include "app/commands/ledger_command.hpp"
+
+#include <iostream>
+#include <map>
+
+#include "app/commands/command_line.hpp"
+#include "app/commands/report_output.hpp"
+#include "app/console.hpp"
+
+namespace onetap::app {
+namespace {
+
+namespace admin = core::admin;
+using storage::Reports;
+using storage::Table;
+using storage::to_text;
+
+struct LedgerArguments {
+  std::string database;
+  std::string app;
+  std::string since;
+  Format format = Format::table;
+
+  std::int64_t id = 0;
+  std::string as;
+  std::string note;
+  std::string month;
+  std::string phone;
+  std::string openid;
+  std::string request_id;
+  std::string out_id;
+};
+
+constexpr std::int64_t rows_max = 1000;  // of a list for people
+
+std::vector<Heading> const summary_headings{
+    {"kind", "kind"},           {"codes", "codes"},      {"ok", "ok"},     {"rejected", "rejected"},
+    {"retryable", "retryable"}, {"in_doubt", "doubt"},   {"lost", "lost"}, {"free", "free"},
+    {"wechat_calls", "calls"},  {"amount_yuan", "yuan"},
+};
+std::vector<Heading> const daily_headings{
+    {"day", "day"},           {"kind", "kind"},           {"codes", "codes"},      {"ok", "ok"},
+    {"rejected", "rejected"}, {"retryable", "retryable"}, {"in_doubt", "doubt"},   {"lost", "lost"},
+    {"free", "free"},         {"wechat_calls", "calls"},  {"amount_yuan", "yuan"},
+};
+std::vector<Heading> const pack_headings{
+    {"pack_id", "pack"},       {"kind", "kind"},
+    {"source", "source"},      {"units", "units"},
+    {"available", "left"},     {"used", "used"},
+    {"doubt", "doubt"},        {"lost", "lost"},
+    {"price_yuan", "price"},   {"amount_used_yuan", "spent"},
+    {"ends_at", "ends", true},
+};
+std::vector<Heading> const doubt_headings{
+    {"id", "id"},       {"kind", "kind"},           {"cause", "cause"},
+    {"since", "since"}, {"seconds_left", "left s"}, {"rid", "rid"},
+};
+std::vector<Heading> const statement_headings{
+    {"kind", "kind"},       {"pack_id", "pack"},     {"opening", "opening"}, {"bought", "bought"},
+    {"used", "used"},       {"lost", "lost"},        {"doubt", "doubt"},     {"expired", "expired"},
+    {"closing", "closing"}, {"amount_yuan", "yuan"},
+};
+
+/// The two filters that every report takes, as parameters ?1 and ?2 of its SQL; empty: all.
+struct Filters {
+  std::string app;
+  std::string since_day;   // China's
+  std::string since_time;  // ISO 8601 UTC
+};
+
+int print(Table const& table, LedgerArguments const& arguments, std::vector<Heading> const& headings) {
+  if (table.rows.empty() && arguments.format == Format::table) {
+    std::cout << "nothing\n";
+    return exit_done;
+  }
+  std::cout << render(table, arguments.format, headings);
+  return exit_done;
+}
+
+int summary(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  Table const table = reports.query(
+      "SELECT app_id, kind, sum(codes) AS codes, sum(ok) AS ok, sum(rejected) AS rejected,"
+      " sum(retryable) AS retryable, sum(in_doubt) AS in_doubt, sum(lost) AS lost, sum(free) AS free,"
+      " sum(wechat_calls) AS wechat_calls, round(sum(amount_yuan), 6) AS amount_yuan,"
+      " round(sum(amount_estimated_yuan), 6) AS amount_estimated_yuan"
+      " FROM v_daily WHERE (?1 = '' OR app_id = ?1) AND day >= ?2 GROUP BY app_id, kind ORDER BY app_id, "
+      "kind",
+      {std::string_view(filters.app), std::string_view(filters.since_day)});
+  return print(table, arguments, summary_headings);
+}
+
+int daily(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  Table const table = reports.query(
+      "SELECT * FROM v_daily WHERE (?1 = '' OR app_id = ?1) AND day >= ?2 ORDER BY day, app_id, kind",
+      {std::string_view(filters.app), std::string_view(filters.since_day)});
+  return print(table, arguments, daily_headings);
+}
+
+int packs(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  Table const table =
+      reports.query("SELECT * FROM v_packs WHERE (?1 = '' OR app_id = ?1) ORDER BY app_id, kind, pack_id",
+                    {std::string_view(filters.app)});
+  return print(table, arguments, pack_headings);
+}
+
+int in_doubt(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  Table const table =
+      reports.query("SELECT * FROM v_in_doubt WHERE (?1 = '' OR app_id = ?1) AND since >= ?2 ORDER BY id",
+                    {std::string_view(filters.app), std::string_view(filters.since_time)});
+  return print(table, arguments, doubt_headings);
+}
+
+bool is_month(std::string_view text) {
+  return text.size() == 7 && parse_since(std::string(text) + "-01", core::WallTime()).has_value();
+}
+
+int statement(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  if (!is_month(arguments.month)) return fail(exit_usage, "--month is a month like 2026-11");
+  Table const table = reports.query(
+      "SELECT * FROM v_monthly WHERE (?1 = '' OR app_id = ?1) AND month = ?2 ORDER BY app_id, kind, pack_id",
+      {std::string_view(filters.app), std::string_view(arguments.month)});
+  if (arguments.month >= china_day(wall_now()).substr(0, arguments.month.size()))
+    std::cerr << "onetap: " << arguments.month << " is not over: its lines can still change\n";
+  return print(table, arguments, statement_headings);
+}
+
+void print_fields(Table const& table, std::string const& indent) {
+  std::vector<std::vector<std::string>> lines;
+  for (std::size_t row = 0; row < table.rows.size(); ++row) {
+    for (std::string const& column : table.columns) {
+      std::string const text = to_text(table.at(row, column));
+      if (!text.empty()) std::cout << indent << padded(column, 14) << china_time(text) << "\n";
+    }
+    if (row + 1 < table.rows.size()) std::cout << "\n";
+  }
+}
+
+int show(Reports& reports, LedgerArguments const& arguments) {
+  Table const consumption = reports.consumption(arguments.id);
+  if (consumption.rows.empty())
+    return fail(exit_not_done, "there is no consumption " + std::to_string(arguments.id));
+  if (arguments.format != Format::table) return print(consumption, arguments, {});
+  std::cout << fate_of(consumption, 0, console_language()) << "\n\n";
+  print_fields(consumption, "");
+  Table const attempts = reports.query(
+      "SELECT number AS refused_attempt, cause, errcode, rid,"
+      " strftime('%Y-%m-%dT%H:%M:%SZ', closed_at / 1000, 'unixepoch') AS at"
+      " FROM attempt WHERE consumption = ?1 ORDER BY number",
+      {arguments.id});
+  if (!attempts.rows.empty()) std::cout << "\n";
+  print_fields(attempts, "  ");
+  Table const entries = reports.query(
+      "SELECT kind AS entry, pack, from_account || ' to ' || to_account AS moved, micro_yuan / 1000000.0 AS "
+      "yuan,"
+      " note, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch') AS at"
+      " FROM entry WHERE consumption = ?1 ORDER BY id",
+      {arguments.id});
+  if (!entries.rows.empty()) std::cout << "\n";
+  print_fields(entries, "  ");
+  return exit_done;
+}
+
+int find(LedgerAccess const& access, Reports& reports, LedgerArguments const& arguments,
+         Filters const& filters) {
+  if (!arguments.openid.empty())
+    return fail(exit_not_done, "no consumption names a user yet: sessions come with a later version");
+  bool const by_phone = !arguments.phone.empty();
+  if (by_phone && arguments.phone != "-")
+    return fail(exit_usage, "--phone takes - and reads the number from standard input: a flag shows in ps");
+  if (!by_phone && arguments.request_id.empty() && arguments.out_id.empty() && arguments.since.empty())
+    return fail(exit_usage, "name what to find: --phone -, --request-id, --out-id or --since");
+  std::optional<core::Digest> phone_key;
+  if (by_phone) {
+    auto const key = access.data_key();
+    if (!key) return fail(exit_not_done, key.error());
+    auto const number = read_phone_number();
+    if (!number) return fail(exit_usage, number.error());
+    phone_key = keyring_of(*key).phone_key(*number);
+  }
+  Table const table = reports.query(
+      "SELECT v.* FROM v_consumptions AS v JOIN consumption AS c ON c.id = v.id"
+      " WHERE (?1 IS NULL OR c.phone_key = ?1) AND (?2 = '' OR v.request_id = ?2)"
+      " AND (?3 = '' OR v.out_id = ?3) AND v.created_at >= ?4 AND (?5 = '' OR v.app_id = ?5)"
+      " ORDER BY v.id DESC LIMIT ?6",
+      {phone_key, std::string_view(arguments.request_id), std::string_view(arguments.out_id),
+       std::string_view(filters.since_time), std::string_view(filters.app), rows_max});
+  if (arguments.format != Format::table) return print(table, arguments, {});
+  if (table.rows.empty()) {
+    bool const chinese = console_language() == core::Language::chinese;
+    std::cout
+        << (chinese ? "没有找到：该 code 未到达本服务；请用户重新点击。\n"
+                    : "Nothing is recorded: no such code reached this server; tell the user to tap again.\n");
+    return exit_not_done;
+  }
+  for (std::size_t row = 0; row < table.rows.size(); ++row)
+    std::cout << fate_of(table, row, console_language()) << "\n";
+  return exit_done;
+}
+
+int resolve(LedgerAccess const& access, LedgerArguments const& arguments) {
+  admin::Resolve const act{.consumption = arguments.id,
+                           .as = arguments.as == "free" ? core::State::free : core::State::lost,
+                           .note = arguments.note};
+  auto const done = access.administer({.act = act, .at = wall_now()});
+  if (!done) return fail(exit_not_done, done.error());
+  std::cout << done->sentence << "\n";
+  return exit_done;
+}
+
+/// The reports by name; `show`, `find` and `resolve` need more than these have.
+struct Subcommands {
+  CLI::App* summary = nullptr;
+  CLI::App* daily = nullptr;
+  CLI::App* packs = nullptr;
+  CLI::App* in_doubt = nullptr;
+  CLI::App* statement = nullptr;
+  CLI::App* show = nullptr;
+  CLI::App* find = nullptr;
+  CLI::App* resolve = nullptr;
+};
+
+Subcommands declare(CLI::App& options, LedgerArguments& arguments) {
+  options.add_option("--db", arguments.database, "the ledger's file; else ONETAP_DB");
+  options.add_option("--app", arguments.app, "of this appid only");
+  options.add_option("--since", arguments.since,
+                     "from 2026-11-22 (China's midnight) on, or back 7d, 24h, 30m");
+  options.add_option("--format", arguments.format, "table, json or csv")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
+          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}));
+  options.require_subcommand(1);
+  options.fallthrough();
+  Subcommands commands;
+  commands.summary = options.add_subcommand("summary", "codes, outcomes and money in all");
+  commands.daily = options.add_subcommand("daily", "the same by China's days");
+  commands.packs = options.add_subcommand("packs", "what was bought, and what is left of it");
+  commands.in_doubt =
+      options.add_subcommand("in-doubt", "codes of which nobody knows whether they were charged");
+  commands.statement = options.add_subcommand("statement", "a month for the books");
+  commands.statement->add_option("--month", arguments.month, "e.g. 2026-11")->required();
+  commands.show = options.add_subcommand("show", "everything about one consumption");
+  commands.show->add_option("ID", arguments.id)->required();
+  commands.find = options.add_subcommand("find", "what became of a code, and what to tell the user");
+  commands.find->add_option("--phone", arguments.phone, "-: the number comes from standard input");
+  commands.find->add_option("--openid", arguments.openid, "the user's");
+  commands.find->add_option("--request-id", arguments.request_id, "X-Request-Id of the first request");
+  commands.find->add_option("--out-id", arguments.out_id, "the business's own id");
+  commands.resolve =
+      options.add_subcommand("resolve", "end a doubt: WeChat charged (lost) or did not (free)");
+  commands.resolve->add_option("ID", arguments.id)->required();
+  commands.resolve->add_option("AS", arguments.as, "lost or free")
+      ->required()
+      ->check(CLI::IsMember({"lost", "free"}));
+  commands.resolve->add_option("--note", arguments.note, "how it is known")->required();
+  return commands;
+}
+
+int run(Subcommands const& commands, LedgerAccess const& access, LedgerArguments const& arguments) {
+  Filters filters{.app = arguments.app, .since_day = {}, .since_time = {}};
+  if (!arguments.since.empty()) {
+    auto const since = parse_since(arguments.since, wall_now());
+    if (!since) return fail(exit_usage, "--since is a day like 2026-11-22, or 7d, 24h, 30m");
+    filters.since_day = china_day(*since);
+    filters.since_time = iso_utc(*since);
+  }
+  auto reports = access.reports();
+  if (!reports) return fail(exit_not_done, reports.error());
+  if (commands.resolve->parsed()) return resolve(access, arguments);
+  if (commands.summary->parsed()) return summary(*reports, arguments, filters);
+  if (commands.daily->parsed()) return daily(*reports, arguments, filters);
+  if (commands.packs->parsed()) return packs(*reports, arguments, filters);
+  if (commands.in_doubt->parsed()) return in_doubt(*reports, arguments, filters);
+  if (commands.statement->parsed()) return statement(*reports, arguments, filters);
+  if (commands.show->parsed()) return show(*reports, arguments);
+  return find(access, *reports, arguments, filters);
+}
+
+}  // namespace
+
+int run_ledger_command(std::vector<std::string> arguments) {
+  LedgerArguments parsed;
+  CLI::App options("what the ledger knows; reads beside a running server", "onetap ledger");
+  Subcommands const commands = declare(options, parsed);
+  if (auto const status = parse_command_line(options, std::move(arguments))) return *status;
+  auto const access = access_ledger(parsed.database);
+  if (!access) return exit_usage;
+  try {
+    return run(commands, *access, parsed);
+  } catch (std::exception const& error) {  // a damaged file, or a disk that fails
+    return fail(exit_not_done, "the ledger cannot be read: " + std::string(error.what()));
+  }
+}
+
+}  // namespace onetap::app

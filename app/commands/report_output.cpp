@@ -1,0 +1,259 @@
+#include "app/commands/report_output.hpp"
+
+#include <algorithm>
+#include <array>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "app/console.hpp"
+#include "core/exchange/ledger.hpp"
+
+namespace onetap::app {
+namespace {
+
+using storage::Table;
+using storage::to_text;
+using storage::Value;
+
+constexpr auto china = std::chrono::hours(8);
+
+bool is_null(Value const& value) { return std::holds_alternative<std::monostate>(value); }
+
+std::string json_of(Value const& value) {
+  if (is_null(value)) return "null";
+  if (auto const* const text = std::get_if<std::string>(&value))
+    return boost::json::serialize(boost::json::string(*text));
+  return to_text(value);
+}
+
+std::string csv_of(Value const& value) {
+  std::string text = to_text(value);
+  if (text.find_first_of("\",\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char const letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
+  return quoted + "\"";
+}
+
+std::string as_json(Table const& table) {
+  std::string out = "[";
+  for (std::size_t row = 0; row < table.rows.size(); ++row) {
+    out += row == 0 ? "\n  {" : ",\n  {";
+    for (std::size_t column = 0; column < table.columns.size(); ++column) {
+      if (column > 0) out += ", ";
+      out.append("\"").append(table.columns[column]).append("\": ").append(json_of(table.rows[row][column]));
+    }
+    out += "}";
+  }
+  return out + (table.rows.empty() ? "]\n" : "\n]\n");
+}
+
+std::string as_csv(Table const& table) {
+  std::string out;
+  for (std::size_t column = 0; column < table.columns.size(); ++column)
+    out += (column > 0 ? "," : "") + table.columns[column];
+  out += "\r\n";
+  for (std::vector<Value> const& row : table.rows) {
+    for (std::size_t column = 0; column < row.size(); ++column)
+      out += (column > 0 ? "," : "") + csv_of(row[column]);
+    out += "\r\n";
+  }
+  return out;
+}
+
+// What a terminal must not be told: the texts of pages and of WeChat are theirs.
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }, '?');
+  return text;
+}
+
+std::string cell(Value const& value, bool day_only) {
+  if (is_null(value)) return "-";
+  if (auto const* const amount = std::get_if<double>(&value)) return yuan(*amount);
+  std::string const text = printable(china_time(to_text(value)));
+  constexpr std::size_t day_size = 10;
+  return day_only ? text.substr(0, day_size) : text;
+}
+
+std::string as_tables(Table const& table, std::vector<Heading> const& headings) {
+  std::vector<std::string> apps;
+  for (std::size_t row = 0; row < table.rows.size(); ++row) {
+    std::string const app = to_text(table.at(row, "app_id"));
+    if (std::ranges::find(apps, app) == apps.end()) apps.push_back(app);
+  }
+  std::string out;
+  for (std::string const& app : apps) {
+    std::vector<std::vector<std::string>> lines(1);
+    for (Heading const& heading : headings) lines.front().emplace_back(heading.heading);
+    for (std::size_t row = 0; row < table.rows.size(); ++row) {
+      if (to_text(table.at(row, "app_id")) != app) continue;
+      std::vector<std::string>& line = lines.emplace_back();
+      for (Heading const& heading : headings)
+        line.push_back(cell(table.at(row, heading.column), heading.day_only));
+    }
+    if (!out.empty()) out += "\n";
+    if (!app.empty()) out += "app " + printable(app) + "\n";
+    out += render_table(lines, app.empty() ? 0 : 2);
+  }
+  return out;
+}
+
+std::string errcode_of(Table const& table, std::size_t row) {
+  std::string const errcode = to_text(table.at(row, "errcode"));
+  return errcode.empty() ? std::string() : " (" + errcode + ")";
+}
+
+std::string fate_in_english(Table const& table, std::size_t row, core::State state) {
+  std::string const mask = to_text(table.at(row, "phone_mask"));
+  switch (state) {
+    case core::State::sending:
+      return "it is being exchanged right now; tell the user to wait a moment, and look again in a minute";
+    case core::State::ok:
+      if (mask.empty())
+        return "the number was handed over and one unit used, and the person has been erased since; there is "
+               "nothing to tell";
+      return "the number " + mask +
+             " was handed over and one unit used; tell the user that the number arrived";
+    case core::State::rejected:
+      return "WeChat refused the code" + errcode_of(table, row) +
+             " as expired, used before or of another mini program; tell the user to tap again";
+    case core::State::retryable:
+      return "WeChat has not looked at the code yet; tell the user to try once more within five minutes of "
+             "the "
+             "first try";
+    case core::State::in_doubt:
+      return "the answer of WeChat was lost, so nobody knows yet whether it charged; tell the user to tap "
+             "again";
+    case core::State::lost:
+      return "WeChat charged one unit but its number never arrived; tell the user to tap again";
+    case core::State::free: break;
+  }
+  return "no number came, and WeChat did not charge; tell the user to tap again";
+}
+
+std::string fate_in_chinese(Table const& table, std::size_t row, core::State state) {
+  std::string const mask = to_text(table.at(row, "phone_mask"));
+  switch (state) {
+    case core::State::sending: return "正在换取号码；请用户稍候，一分钟后再查";
+    case core::State::ok:
+      if (mask.empty()) return "号码已交付并用掉一次额度，此人的信息之后已按要求抹除；无需告知";
+      return "号码 " + mask + " 已交付并用掉一次额度；请告知用户号码已收到";
+    case core::State::rejected:
+      return "微信拒绝了该 code" + errcode_of(table, row) +
+             "：已过期、已使用或属于其他小程序；请用户重新点击";
+    case core::State::retryable: return "微信尚未处理该 code；请用户在首次尝试后五分钟内重试";
+    case core::State::in_doubt: return "微信的应答丢失，是否计费尚不明确；请用户重新点击";
+    case core::State::lost: return "微信已计费一次，但号码未能送达；请用户重新点击";
+    case core::State::free: break;
+  }
+  return "未取得号码，微信也未计费；请用户重新点击";
+}
+
+std::string two(unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); }
+
+std::string day_text(std::chrono::sys_days day) {
+  std::chrono::year_month_day const date(day);
+  return std::to_string(int(date.year())) + "-" + two(unsigned(date.month())) + "-" +
+         two(unsigned(date.day()));
+}
+
+std::string clock_text(std::chrono::seconds since_midnight) {
+  std::chrono::hh_mm_ss const time(since_midnight);
+  return two(static_cast<unsigned>(time.hours().count())) + ":" +
+         two(static_cast<unsigned>(time.minutes().count())) + ":" +
+         two(static_cast<unsigned>(time.seconds().count()));
+}
+
+std::optional<int> digits(std::string_view text) {
+  int number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return number;
+}
+
+std::optional<std::chrono::sys_days> parse_day(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  auto const year = digits(text.substr(0, 4));
+  auto const month = digits(text.substr(5, 2));
+  auto const day = digits(text.substr(8, 2));
+  if (!year || !month || !day || *month < 1 || *day < 1) return std::nullopt;
+  std::chrono::year_month_day const date{std::chrono::year(*year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
+}  // namespace
+
+std::string render(Table const& table, Format format, std::vector<Heading> const& headings) {
+  switch (format) {
+    case Format::json: return as_json(table);
+    case Format::csv: return as_csv(table);
+    case Format::table: break;
+  }
+  return as_tables(table, headings);
+}
+
+std::string china_time(std::string_view iso_utc) {
+  constexpr std::size_t iso_size = 20;
+  if (iso_utc.size() != iso_size || iso_utc[10] != 'T' || iso_utc.back() != 'Z') return std::string(iso_utc);
+  auto const day = parse_day(iso_utc.substr(0, 10));
+  auto const hour = digits(iso_utc.substr(11, 2));
+  auto const minute = digits(iso_utc.substr(14, 2));
+  auto const second = digits(iso_utc.substr(17, 2));
+  if (!day || !hour || !minute || !second) return std::string(iso_utc);
+  std::chrono::sys_seconds const time = *day + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+                                        std::chrono::seconds(*second) + china;
+  auto const midnight = std::chrono::floor<std::chrono::days>(time);
+  return day_text(midnight) + " " + clock_text(time - midnight);
+}
+
+std::string yuan(double amount) {
+  std::array<char, 64> text{};
+  int const size = std::snprintf(text.data(), text.size(), "%.6f", amount);
+  std::string digits_text(text.data(), static_cast<std::size_t>(std::max(size, 0)));
+  constexpr std::size_t decimals_to_spare = 4;
+  for (std::size_t i = 0; i < decimals_to_spare && digits_text.ends_with('0'); ++i) digits_text.pop_back();
+  return digits_text == "-0.00" ? "0.00" : digits_text;
+}
+
+std::optional<core::WallTime> parse_since(std::string_view text, core::WallTime now) {
+  if (auto const day = parse_day(text)) return core::WallTime(*day - china);
+  if (text.size() < 2) return std::nullopt;
+  auto const number = digits(text.substr(0, text.size() - 1));
+  constexpr int number_max = 100'000;
+  if (!number || *number < 0 || *number > number_max) return std::nullopt;
+  switch (text.back()) {
+    case 'd': return now - std::chrono::hours(24) * *number;
+    case 'h': return now - std::chrono::hours(*number);
+    case 'm': return now - std::chrono::minutes(*number);
+    default: return std::nullopt;
+  }
+}
+
+std::string iso_utc(core::WallTime time) {
+  auto const midnight = std::chrono::floor<std::chrono::days>(time);
+  return day_text(midnight) + "T" + clock_text(std::chrono::floor<std::chrono::seconds>(time - midnight)) +
+         "Z";
+}
+
+std::string china_day(core::WallTime time) {
+  return day_text(std::chrono::floor<std::chrono::days>(time + china));
+}
+
+std::string fate_of(Table const& consumptions, std::size_t row, core::Language language) {
+  core::State const state =
+      core::state_from(to_text(consumptions.at(row, "state"))).value_or(core::State::in_doubt);
+  std::string const when = china_time(to_text(consumptions.at(row, "created_at")));
+  std::string const id = to_text(consumptions.at(row, "id"));
+  if (language == core::Language::chinese)
+    return "第 " + id + " 笔，" + when + "：" + fate_in_chinese(consumptions, row, state) + "。";
+  return "Consumption " + id + " of " + when + ": " + fate_in_english(consumptions, row, state) + ".";
+}
+
+}  // namespace onetap::app

@@ -1,0 +1,234 @@
+#include "net/api/operator.hpp"
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <utility>
+
+#include "core/crypto/digest.hpp"
+#include "net/api/problem_response.hpp"
+
+namespace onetap::net {
+namespace {
+
+namespace admin = core::admin;
+namespace json = boost::json;
+using boost::beast::iequals;
+
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) {
+    auto const end = host.find(']');
+    return end == std::string_view::npos ? std::string_view() : host.substr(1, end - 1);
+  }
+  return host.substr(0, host.find(':'));
+}
+
+// A page that a browser was lured to has a name of its own for this address (DNS rebinding).
+bool is_our_host(std::string_view host, std::string const& bound) {
+  std::string const name(without_port(host));
+  if (iequals(name, "localhost")) return true;
+  boost::system::error_code not_an_address;
+  auto const address = asio::ip::make_address(name, not_an_address);
+  if (not_an_address) return false;
+  boost::system::error_code ignored;
+  auto const ours = asio::ip::make_address(bound, ignored);
+  return address.is_loopback() || address == ours || ours.is_unspecified();
+}
+
+bool is_our_origin(std::string_view origin, std::string_view host) {
+  auto const scheme = origin.find("://");
+  return scheme != std::string_view::npos && iequals(origin.substr(scheme + 3), host);
+}
+
+core::Problem invalid(std::string field) {
+  return {.code = core::ProblemCode::invalid_request, .field = std::move(field)};
+}
+
+/// Reads the members of a body one by one and remembers the first fault.
+class Members {
+ public:
+  explicit Members(std::string_view text) : body_(core::parse_client_json(text)) {
+    if (!body_) fault("body: " + std::string(core::to_string(body_.error())));
+  }
+
+  std::string text(std::string_view name, bool required) {
+    if (!body_) return {};
+    auto const member = core::string_member(*body_, name);
+    if (member) return std::string(*member);
+    note(name, member.error(), required, "a string");
+    return {};
+  }
+  std::optional<std::int64_t> integer(std::string_view name, bool required) {
+    if (!body_) return std::nullopt;
+    auto const member = core::integer_member(*body_, name);
+    if (member) return *member;
+    note(name, member.error(), required, "an integer");
+    return std::nullopt;
+  }
+  std::optional<core::WallTime> time(std::string_view name) {
+    constexpr std::int64_t end_of_time = 253'402'300'799;  // the year 9999
+    std::optional<std::int64_t> const at = integer(name, false);
+    if (!at) return std::nullopt;
+    if (*at < 0 || *at > end_of_time) fault(std::string(name) + " must be unix seconds");
+    return core::wall_time_of_unix_ms(std::clamp<std::int64_t>(*at, 0, end_of_time) * 1000);
+  }
+  bool flag(std::string_view name) {
+    auto const* const member = body_ ? body_->if_contains(name) : nullptr;
+    if (member == nullptr) return false;
+    if (!member->is_bool()) fault(std::string(name) + " must be true or false");
+    return member->is_bool() && member->get_bool();
+  }
+  std::optional<core::Digest> digest(std::string_view name) {
+    std::string const hex = text(name, false);
+    if (hex.empty()) return std::nullopt;
+    core::Digest digest{};
+    bool good = hex.size() == 2 * digest.size();
+    for (std::size_t i = 0; good && i < digest.size(); ++i) {
+      char const* const begin = hex.data() + 2 * i;
+      auto const [end, error] = std::from_chars(begin, begin + 2, digest.at(i), 16);
+      good = error == std::errc() && end == begin + 2;
+    }
+    if (!good) fault(std::string(name) + " must be 64 hex digits");
+    return digest;
+  }
+
+  void fault(std::string sentence) {
+    if (!fault_) fault_ = std::move(sentence);
+  }
+  [[nodiscard]] std::optional<std::string> const& first_fault() const { return fault_; }
+
+ private:
+  void note(std::string_view name, core::MemberFault why, bool required, std::string_view wanted) {
+    bool const absent = why == core::MemberFault::absent;
+    if (absent && required) fault(std::string(name) + " is missing");
+    if (!absent) fault(std::string(name) + " must be " + std::string(wanted));
+  }
+
+  core::Result<json::object, core::JsonRefusal> body_;
+  std::optional<std::string> fault_;
+};
+
+int status_of(admin::Refusal::Kind kind) {
+  switch (kind) {
+    case admin::Refusal::Kind::not_found: return 404;
+    case admin::Refusal::Kind::conflict: return 409;
+    case admin::Refusal::Kind::invalid: return 400;
+    case admin::Refusal::Kind::unavailable: break;
+  }
+  return 503;
+}
+
+std::string_view name_of(admin::Refusal::Kind kind) {
+  switch (kind) {
+    case admin::Refusal::Kind::not_found: return "NOT_FOUND";
+    case admin::Refusal::Kind::conflict: return "CONFLICT";
+    case admin::Refusal::Kind::invalid: return "INVALID_REQUEST";
+    case admin::Refusal::Kind::unavailable: break;
+  }
+  return "STORAGE_UNAVAILABLE";
+}
+
+Response refusal_of(admin::Refusal const& refusal, std::string_view request_id) {
+  json::object const body{{"status", status_of(refusal.kind)},
+                          {"code", name_of(refusal.kind)},
+                          {"detail", refusal.sentence},
+                          {"requestId", request_id}};
+  return {.status = status_of(refusal.kind),
+          .content_type = "application/problem+json",
+          .body = json::serialize(body)};
+}
+
+std::int64_t id_in(std::string_view path) {
+  std::int64_t id = 0;
+  std::string_view const digits = path.substr(std::min(path.find_first_of("0123456789"), path.size()));
+  std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  return id;
+}
+
+}  // namespace
+
+OperatorApi::OperatorApi(core::LedgerAdmin& ledger, core::Clock const& clock, core::Log& log, Gate gate)
+    : ledger_(ledger), clock_(clock), log_(log), gate_(std::move(gate)) {}
+
+std::optional<Response> OperatorApi::admit(Request const& request) const {
+  auto const refuse = [&](core::ProblemCode code, std::string_view reason) {
+    log_.warn("operator_refused",
+              {{"request_id", request.request_id}, {"remote", request.remote_address}, {"reason", reason}});
+    return problem_response({.code = code}, request);
+  };
+  std::string_view const host = request.header("Host").value_or("");
+  if (!is_our_host(host, gate_.address)) return refuse(core::ProblemCode::origin_forbidden, "host");
+  auto const origin = request.header("Origin");
+  if (origin && !is_our_origin(*origin, host)) return refuse(core::ProblemCode::origin_forbidden, "origin");
+  if (!gate_.token) return std::nullopt;
+  std::string const wanted = "Bearer " + std::string(gate_.token->reveal());
+  std::string_view const shown = request.header("Authorization").value_or("");
+  bool const known =
+      !request.repeats_header("Authorization") && core::crypto::equal_in_constant_time(shown, wanted);
+  if (known) return std::nullopt;
+  Response response = refuse(core::ProblemCode::unauthorized, "token");
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+core::Task<Response> OperatorApi::resolve(Request const& request) {
+  Members members(request.body);
+  std::string const as = members.text("as", true);
+  if (as != "lost" && as != "free") members.fault("as must be lost or free");
+  admin::Resolve act{.consumption = id_in(request.path),
+                     .as = as == "free" ? core::State::free : core::State::lost,
+                     .note = members.text("note", true)};
+  constexpr std::size_t note_bytes_max = 1000;
+  if (act.note.empty() || act.note.size() > note_bytes_max) members.fault("note must be 1 to 1000 bytes");
+  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  admin::Command command{.act = std::move(act), .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::add_pack(Request const& request) {
+  Members members(request.body);
+  std::string const kind = members.text("kind", true);
+  if (kind != "quick" && kind != "realtime") members.fault("kind must be quick or realtime");
+  admin::AddPack act{.appid = members.text("appid", true),
+                     .kind = kind == "realtime" ? core::Kind::realtime : core::Kind::quick,
+                     .trial = members.flag("trial"),
+                     .units = members.integer("units", true).value_or(0),
+                     .used_before = members.integer("usedBefore", false).value_or(0),
+                     .price_micro_yuan = members.integer("priceMicroYuan", false),
+                     .starts = members.time("startsAt"),
+                     .ends = members.time("endsAt"),
+                     .wx_pkg_id = members.text("wxPkgId", false)};
+  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  admin::Command command{.act = std::move(act), .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::price_pack(Request const& request) {
+  Members members(request.body);
+  admin::PricePack const act{.pack = members.integer("pack", true).value_or(0),
+                             .price_micro_yuan = members.integer("priceMicroYuan", true).value_or(0)};
+  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  admin::Command command{.act = act, .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::erase(Request const& request) {
+  Members members(request.body);
+  admin::ErasePerson const act{.phone_key = members.digest("phoneKey"),
+                               .user_key = members.digest("userKey")};
+  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  admin::Command command{.act = act, .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::administer(Request const& request, admin::Command command) {
+  admin::Answer const answer = co_await ledger_.administer(std::move(command));
+  if (!answer) co_return refusal_of(answer.error(), request.request_id);
+  log_.always("operator_command", {{"request_id", request.request_id}, {"what", answer->sentence}});
+  json::object const body{{"id", answer->id}, {"count", answer->count}, {"done", answer->sentence}};
+  co_return Response{.body = json::serialize(body)};
+}
+
+}  // namespace onetap::net

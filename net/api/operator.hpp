@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/clock.hpp"
+#include "core/json.hpp"
+#include "core/ledger_admin.hpp"
+#include "core/log.hpp"
+#include "core/secret.hpp"
+#include "net/message.hpp"
+
+namespace onetap::net {
+
+/// What operators may do under /api (contract, "Operator listener").
+class OperatorApi {
+ public:
+  struct Gate {
+    std::optional<core::OperatorToken> token;  // none: loopback is trusted
+    std::string address;                       // that is listened on; a wildcard takes any IP literal as Host
+  };
+
+  OperatorApi(core::LedgerAdmin& ledger, core::Clock const& clock, core::Log& log, Gate gate);
+
+  /// Host, Origin, token; before the body is read.
+  [[nodiscard]] std::optional<Response> admit(Request const& request) const;
+
+  /// POST /api/consumptions/ID/resolve {"as","note"}
+  [[nodiscard]] core::Task<Response> resolve(Request const& request);
+  /// POST /api/commands/pack-add {"appid","kind","units","usedBefore"?,"priceMicroYuan"?,"startsAt"?,
+  /// "endsAt"?,"wxPkgId"?,"trial"?}; times are unix seconds
+  [[nodiscard]] core::Task<Response> add_pack(Request const& request);
+  /// POST /api/commands/pack-price {"pack","priceMicroYuan"}
+  [[nodiscard]] core::Task<Response> price_pack(Request const& request);
+  /// POST /api/commands/erase {"phoneKey"} or {"userKey"}: hex of the keyed digest, never the number
+  [[nodiscard]] core::Task<Response> erase(Request const& request);
+
+ private:
+  [[nodiscard]] core::Task<Response> administer(Request const& request, core::admin::Command command);
+
+  core::LedgerAdmin& ledger_;
+  core::Clock const& clock_;
+  core::Log& log_;
+  Gate gate_;
+};
+
+}  // namespace onetap::net

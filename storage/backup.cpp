@@ -1,0 +1,185 @@
+#include "storage/backup.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "storage/embedded_sql.hpp"
+#include "storage/reports.hpp"
+#include "storage/sqlite.hpp"
+
+namespace onetap::storage {
+namespace {
+
+using Made = core::Result<BackupReport, std::string>;
+using Fault = std::optional<std::string>;
+
+Made failed(std::string sentence) { return {boost::system::in_place_error, std::move(sentence)}; }
+
+bool sync(std::filesystem::path const& path, int flags) {
+  int const descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  bool const synced = ::fsync(descriptor) == 0;
+  ::close(descriptor);
+  return synced;
+}
+
+/// A file in the making: gone, with what SQLite puts beside it, unless it got its name.
+class Partial {
+ public:
+  explicit Partial(std::filesystem::path target)
+      : target_(std::move(target)), path_(target_.string() + ".partial") {
+    remove();
+  }
+  Partial(Partial const&) = delete;
+  Partial& operator=(Partial const&) = delete;
+  ~Partial() { remove(); }
+
+  [[nodiscard]] std::filesystem::path const& path() const { return path_; }
+
+  /// Durable under its own name; link(2) never replaces what is there.
+  [[nodiscard]] Fault finish() {
+    std::filesystem::path const folder = target_.has_parent_path() ? target_.parent_path() : ".";
+    if (!sync(path_, O_RDONLY)) return "cannot sync " + path_.string();
+    std::error_code error;
+    std::filesystem::create_hard_link(path_, target_, error);
+    if (error) return "cannot make " + target_.string() + ": " + error.message();
+    remove();
+    if (!sync(folder, O_RDONLY | O_DIRECTORY)) return "cannot sync the folder of " + target_.string();
+    return std::nullopt;
+  }
+
+ private:
+  void remove() const {
+    std::error_code ignored;
+    for (char const* const suffix : {"", "-wal", "-shm", "-journal"})
+      std::filesystem::remove(path_.string() + suffix, ignored);
+  }
+
+  std::filesystem::path target_;
+  std::filesystem::path path_;
+};
+
+void copy_pages(Connection& from, Connection& to, Progress const& progress) {
+  constexpr int pages_at_once = 1024;
+  struct Finish {
+    void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
+  };
+  std::unique_ptr<sqlite3_backup, Finish> const backup(
+      sqlite3_backup_init(to.handle(), "main", from.handle(), "main"));
+  if (backup == nullptr) throw SqliteError(sqlite3_errcode(to.handle()), sqlite3_errmsg(to.handle()));
+  int result = SQLITE_OK;
+  while (result == SQLITE_OK) {
+    result = sqlite3_backup_step(backup.get(), pages_at_once);
+    std::int64_t const total = sqlite3_backup_pagecount(backup.get());
+    if (progress) progress(total - sqlite3_backup_remaining(backup.get()), total);
+  }
+  if (result != SQLITE_DONE) throw SqliteError(result, sqlite3_errstr(result));
+}
+
+// One moment for all pages: the snapshot is held from the first to the last.
+void copy_ledger(std::filesystem::path const& from, std::filesystem::path const& to,
+                 Progress const& progress) {
+  Connection source(from, Access::read_only);
+  source.run("BEGIN; SELECT count(*) FROM meta");
+  Connection copy(to, Access::read_write);
+  copy_pages(source, copy, progress);
+}
+
+void strip(std::filesystem::path const& path, core::WallTime at) {
+  Connection copy(path, Access::read_write);
+  Transaction transaction(copy);
+  copy.run("UPDATE live_code SET sealed_number = NULL");
+  copy.run("UPDATE meta SET copied_at = " + std::to_string(core::unix_ms(at)));
+  transaction.commit();
+  // One file, without a WAL beside it.
+  copy.checkpoint_truncate();
+  if (copy.text("PRAGMA journal_mode = DELETE") != "delete")
+    throw SqliteError(SQLITE_ERROR, "the copy keeps its write-ahead log");
+}
+
+Fault fault_in(std::filesystem::path const& path) {
+  auto reports = Reports::open(path);
+  if (!reports) return reports.error();
+  Verification const found = reports->verify(false);
+  if (found.is_clean()) return std::nullopt;
+  std::size_t const count = found.violations.rows.size() + found.damaged_pages.size();
+  return "it has " + std::to_string(count) + " faults: onetap verify lists them";
+}
+
+BackupReport report_on(std::filesystem::path const& path) {
+  BackupReport report;
+  Connection copy(path, Access::read_only);
+  report.consumptions = copy.integer("SELECT count(*) FROM consumption");
+  std::error_code ignored;
+  report.bytes = static_cast<std::int64_t>(std::filesystem::file_size(path, ignored));
+  return report;
+}
+
+Fault fault_of_backup(std::filesystem::path const& backup, core::Digest const& key_fingerprint) {
+  auto const readable = Reports::open(backup);
+  if (!readable) return readable.error();
+  Connection connection(backup, Access::read_only);
+  Statement read(connection, hot_sql("read_meta"));
+  Rows rows = read.query({});
+  if (!rows.next()) return backup.string() + " is not a ledger";
+  std::vector<unsigned char> const fingerprint = rows.bytes(1);
+  if (!std::ranges::equal(fingerprint, key_fingerprint))
+    return backup.string() + " was made with another data key: with this one no code in it would be known";
+  if (rows.is_null(2)) return backup.string() + " was not made by onetap backup";
+  return std::nullopt;
+}
+
+}  // namespace
+
+Made make_backup(std::filesystem::path const& ledger, std::filesystem::path const& target, core::WallTime at,
+                 Progress const& progress) {
+  std::error_code ignored;
+  if (std::filesystem::exists(target, ignored)) return failed(target.string() + " exists: name another file");
+  // Another program's database is told apart before it is copied.
+  if (auto const readable = Reports::open(ledger); !readable) return failed(readable.error());
+  Partial partial(target);
+  try {
+    copy_ledger(ledger, partial.path(), progress);
+    strip(partial.path(), at);
+    if (Fault const fault = fault_in(partial.path())) return failed("the copy is no good: " + *fault);
+    BackupReport const report = report_on(partial.path());
+    if (Fault fault = partial.finish()) return failed(*std::move(fault));
+    return report;
+  } catch (SqliteError const& error) {
+    return failed("the backup could not be made: " + std::string(error.what()));
+  }
+}
+
+Made restore_backup(std::filesystem::path const& backup, std::filesystem::path const& target,
+                    core::Digest const& key_fingerprint, Progress const& progress) {
+  std::error_code ignored;
+  for (char const* const suffix : {"", "-wal"}) {
+    if (std::filesystem::exists(target.string() + suffix, ignored))
+      return failed(target.string() + suffix + " exists: a restore never replaces a ledger");
+  }
+  try {
+    if (Fault fault = fault_of_backup(backup, key_fingerprint)) return failed(*std::move(fault));
+    Partial partial(target);
+    copy_ledger(backup, partial.path(), progress);
+    {
+      Connection copy(partial.path(), Access::read_write);
+      copy.checkpoint_truncate();
+    }
+    if (Fault const fault = fault_in(partial.path())) return failed("the backup is no good: " + *fault);
+    BackupReport const report = report_on(partial.path());
+    if (Fault fault = partial.finish()) return failed(*std::move(fault));
+    return report;
+  } catch (SqliteError const& error) {
+    return failed("the backup could not be restored: " + std::string(error.what()));
+  }
+}
+
+}  // namespace onetap::storage

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "core/clock.hpp"
+#include "core/exchange/ledger.hpp"
+#include "core/result.hpp"
+
+namespace onetap::storage {
+
+/// Pages done, of how many.
+using Progress = std::function<void(std::int64_t done, std::int64_t total)>;
+
+struct BackupReport {
+  std::int64_t consumptions = 0;
+  std::int64_t bytes = 0;
+};
+
+/// Copies a ledger as it is at one moment, while a server may be writing it: through a reading connection,
+/// so that nothing waits for it (but while it runs, the WAL is not truncated). Sealed numbers are left out,
+/// and the copy is marked as one. `target` appears under its name when it has been verified and is durable;
+/// it must not exist. A sentence when it could not be made.
+[[nodiscard]] core::Result<BackupReport, std::string> make_backup(std::filesystem::path const& ledger,
+                                                                  std::filesystem::path const& target,
+                                                                  core::WallTime at,
+                                                                  Progress const& progress);
+
+/// Puts a backup where a server will find it: `target` must not exist; the backup must carry its mark, be of
+/// this key and verify clean.
+[[nodiscard]] core::Result<BackupReport, std::string> restore_backup(std::filesystem::path const& backup,
+                                                                     std::filesystem::path const& target,
+                                                                     core::Digest const& key_fingerprint,
+                                                                     Progress const& progress);
+
+}  // namespace onetap::storage

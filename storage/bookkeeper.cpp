@@ -1,0 +1,297 @@
+#include "storage/bookkeeper.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "storage/embedded_sql.hpp"
+
+namespace onetap::storage {
+namespace {
+
+namespace admin = core::admin;
+using core::unix_ms;
+using Kind = admin::Refusal::Kind;
+
+std::string_view admin_sql(std::string_view name) {
+  static auto const statements = named_statements(sql_file("admin.sql"));
+  return statements.at(name);
+}
+
+admin::Answer refused(Kind kind, std::string sentence) {
+  return {boost::system::in_place_error, admin::Refusal{.kind = kind, .sentence = std::move(sentence)}};
+}
+
+admin::Answer done(admin::Done what) { return {boost::system::in_place_value, std::move(what)}; }
+
+std::optional<std::int64_t> ms_of(std::optional<core::WallTime> const& time) {
+  if (!time) return std::nullopt;
+  return unix_ms(*time);
+}
+
+// What keeps a pack from being written; empty when nothing does.
+std::string fault_of(admin::AddPack const& act) {
+  constexpr std::int64_t units_max = 1'000'000'000;
+  constexpr std::int64_t price_max = 1'000'000'000'000'000;  // a thousand million yuan
+  if (act.appid.empty()) return "a pack needs its app";
+  if (act.units < 1 || act.units > units_max) return "units must be 1 to 1000000000";
+  if (act.used_before < 0 || act.used_before > act.units) return "used before must be 0 to the pack's units";
+  if (act.price_micro_yuan && (*act.price_micro_yuan < 0 || *act.price_micro_yuan > price_max))
+    return "the price is out of range";
+  if (act.trial && act.price_micro_yuan.value_or(0) != 0) return "the trial pack costs nothing";
+  if (act.starts && act.ends && *act.ends <= *act.starts) return "the pack ends before it starts";
+  return {};
+}
+
+}  // namespace
+
+admin::Answer Bookkeeper::run(admin::Command const& command, std::int64_t app) {
+  if (auto const* const act = std::get_if<admin::Resolve>(&command.act)) return resolve(*act, command.at);
+  if (auto const* const act = std::get_if<admin::AddPack>(&command.act))
+    return add_pack(*act, app, command.at);
+  if (auto const* const act = std::get_if<admin::PricePack>(&command.act))
+    return price_pack(*act, command.at);
+  return erase(std::get<admin::ErasePerson>(command.act), command.at);
+}
+
+admin::Answer Bookkeeper::resolve(admin::Resolve const& act, core::WallTime at) {
+  std::string const name = "consumption " + std::to_string(act.consumption);
+  bool const lost = act.as == core::State::lost;
+  if (!lost && act.as != core::State::free)
+    return refused(Kind::invalid, "a doubt is resolved as lost or free");
+  if (act.note.empty()) return refused(Kind::invalid, "a resolution needs a note: how is it known?");
+  std::string state;
+  std::string kind;
+  std::string source;
+  std::int64_t app = 0;
+  std::int64_t pack = 0;
+  std::int64_t micro_yuan = 0;
+  {
+    Statement find(connection_, admin_sql("find_consumption"));
+    Rows rows = find.query({act.consumption});
+    if (!rows.next()) return refused(Kind::not_found, "there is no " + name);
+    state = rows.text(0);
+    app = rows.integer(1);
+    kind = rows.text(2);
+    pack = rows.integer(3);
+    micro_yuan = rows.integer(4);
+    source = rows.text(5);
+  }
+  if (state != "in_doubt") return refused(Kind::conflict, name + " is " + state + ", not in doubt");
+  std::string_view const as = core::to_string(act.as);
+  Statement update(connection_, admin_sql("resolve_consumption"));
+  update.run({act.consumption, as, unix_ms(at)});
+  std::string_view const back = source == "overdraft" ? "source" : "available";
+  book({.kind = lost ? "resolve_lost" : "resolve_free",
+        .pack = pack,
+        .consumption = act.consumption,
+        .from = "doubt",
+        .to = lost ? "lost" : back,
+        .amount = {.units = 1, .micro_yuan = micro_yuan},
+        .note = act.note,
+        .at = at});
+  std::int64_t const returned = return_overdraft(app, kind, at);
+  return done(
+      {.id = act.consumption,
+       .count = returned,
+       .sentence = name + (lost ? " is lost: WeChat charged for it" : " was free: its unit is back")});
+}
+
+admin::Answer Bookkeeper::add_pack(admin::AddPack const& act, std::int64_t app, core::WallTime at) {
+  if (std::string fault = fault_of(act); !fault.empty()) return refused(Kind::invalid, std::move(fault));
+  std::string const kind(core::to_string(act.kind));
+  if (!act.wx_pkg_id.empty()) {
+    Statement find(connection_, admin_sql("find_wx_pack"));
+    Rows rows = find.query({app, kind, act.wx_pkg_id});
+    if (rows.next())
+      return refused(Kind::conflict, "pack " + std::to_string(rows.integer(0)) + " has this WeChat id");
+  }
+  if (act.trial) {
+    Statement find(connection_, admin_sql("find_trial"));
+    Rows rows = find.query({app, kind});
+    if (rows.next())
+      return refused(Kind::conflict, "pack " + std::to_string(rows.integer(0)) + " is the trial pack");
+  }
+  // WeChat's id of the trial pack is the empty text.
+  Parameter wx_pkg_id = null_if_empty(act.wx_pkg_id);
+  if (act.trial) wx_pkg_id = std::string_view("");
+  Statement insert(connection_, admin_sql("insert_pack"));
+  insert.run({app, kind, act.trial ? "trial" : "paid", wx_pkg_id, act.units, act.price_micro_yuan,
+              ms_of(act.starts), ms_of(act.ends), unix_ms(at)});
+  std::int64_t const pack = connection_.last_insert_rowid();
+  std::int64_t const estimated = act.trial ? 0 : act.units * prices_.of(act.kind);
+  Amount const whole{.units = act.units, .micro_yuan = act.price_micro_yuan.value_or(estimated)};
+  book({.kind = "purchase", .pack = pack, .from = "source", .to = "available", .amount = whole, .at = at});
+  // What WeChat had counted, less what this ledger had booked on the overdraft meanwhile.
+  std::int64_t const returned = return_overdraft(app, kind, at);
+  std::int64_t const before = std::max<std::int64_t>(0, act.used_before - returned);
+  Amount const left = balances(pack)["available"];
+  if (std::int64_t const units = std::min(before, left.units); units > 0) {
+    book({.kind = "opening",
+          .pack = pack,
+          .from = "available",
+          .to = "before",
+          .amount = share(left, units),
+          .at = at});
+  }
+  return done(
+      {.id = pack,
+       .count = returned,
+       .sentence = "pack " + std::to_string(pack) + " has " + std::to_string(act.units) + " units" +
+                   (returned > 0 ? ", " + std::to_string(returned) + " of them moved from the overdraft"
+                                 : std::string())});
+}
+
+admin::Answer Bookkeeper::price_pack(admin::PricePack const& act, core::WallTime at) {
+  std::string const name = "pack " + std::to_string(act.pack);
+  {
+    Statement find(connection_, admin_sql("find_pack"));
+    Rows rows = find.query({act.pack});
+    if (!rows.next()) return refused(Kind::not_found, "there is no " + name);
+    if (rows.text(0) != "paid")
+      return refused(Kind::conflict, name + " is the " + rows.text(0) + " pack, which has no price");
+  }
+  if (act.price_micro_yuan < 0) return refused(Kind::invalid, "the price is out of range");
+  // A doubt is resolved at the amount it was booked at, so that amount is not touched here.
+  if (balances(act.pack)["doubt"].micro_yuan > act.price_micro_yuan) {
+    return refused(Kind::conflict, "the units in doubt of " + name +
+                                       " are booked at more than this price: resolve them first");
+  }
+  reprice(act.pack, act.price_micro_yuan, at);
+  Statement update(connection_, admin_sql("set_price"));
+  update.run({act.pack, act.price_micro_yuan});
+  return done({.id = act.pack, .count = 0, .sentence = name + " has its price"});
+}
+
+// Units that are left get their share of the price; what of it is then not booked yet, or booked too much,
+// goes to where the other units went, in the open month.
+void Bookkeeper::reprice(std::int64_t pack, std::int64_t price_micro_yuan, core::WallTime at) {
+  constexpr std::array<std::string_view, 6> accounts{"available", "used",     "lost",
+                                                     "before",    "refunded", "expired"};
+  Balances booked = balances(pack);
+  Amount rest{.units = 0, .micro_yuan = price_micro_yuan - booked["doubt"].micro_yuan};
+  for (std::string_view const account : accounts) rest.units += booked[std::string(account)].units;
+  for (std::string_view const account : accounts) {
+    Amount const now = booked[std::string(account)];
+    if (now.units == 0) continue;
+    Amount const target = share(rest, now.units);
+    rest.units -= target.units;
+    rest.micro_yuan -= target.micro_yuan;
+    if (target.micro_yuan == now.micro_yuan) continue;
+    book({.kind = "reprice",
+          .pack = pack,
+          .from = "source",
+          .to = account,
+          .amount = {.units = 0, .micro_yuan = target.micro_yuan - now.micro_yuan},
+          .at = at});
+  }
+}
+
+// Units in doubt stay where they were booked until they are resolved.
+std::int64_t Bookkeeper::return_overdraft(std::int64_t app, std::string const& kind, core::WallTime at) {
+  std::vector<std::int64_t> packs;
+  std::int64_t overdraft = 0;
+  {
+    Statement find(connection_, admin_sql("find_overdraft"));
+    Rows rows = find.query({app, kind});
+    if (!rows.next()) return 0;
+    overdraft = rows.integer(0);
+  }
+  {
+    Statement list(connection_, admin_sql("list_open_packs"));
+    Rows rows = list.query({app, kind, unix_ms(at)});
+    while (rows.next()) packs.push_back(rows.integer(0));
+  }
+  std::int64_t returned = 0;
+  for (std::int64_t const pack : packs) {
+    for (std::string_view const account : {"used", "lost"}) {
+      Amount const owed = balances(overdraft)[std::string(account)];
+      Amount const left = balances(pack)["available"];
+      std::int64_t const units = std::min(owed.units, left.units);
+      if (units <= 0) continue;
+      book({.kind = "return",
+            .pack = overdraft,
+            .from = account,
+            .to = "source",
+            .amount = share(owed, units),
+            .at = at});
+      book({.kind = "return",
+            .pack = pack,
+            .from = "available",
+            .to = account,
+            .amount = share(left, units),
+            .at = at});
+      returned += units;
+    }
+  }
+  return returned;
+}
+
+int Bookkeeper::expire(core::WallTime at) {
+  std::vector<std::int64_t> ended;
+  {
+    Statement list(connection_, admin_sql("list_ended_packs"));
+    Rows rows = list.query({unix_ms(at)});
+    while (rows.next()) ended.push_back(rows.integer(0));
+  }
+  for (std::int64_t const pack : ended) {
+    book({.kind = "expire",
+          .pack = pack,
+          .from = "available",
+          .to = "expired",
+          .amount = balances(pack)["available"],
+          .at = at});
+  }
+  return static_cast<int>(ended.size());
+}
+
+admin::Answer Bookkeeper::erase(admin::ErasePerson const& act, core::WallTime at) {
+  if (act.phone_key.has_value() == act.user_key.has_value())
+    return refused(Kind::invalid, "name a number or a user, one of them");
+  {
+    Statement count(connection_, admin_sql("count_under_way"));
+    Rows rows = count.query({act.phone_key, act.user_key});
+    if (rows.next() && rows.integer(0) > 0)
+      return refused(Kind::conflict, "an exchange of this person is under way: try again in a minute");
+  }
+  Statement codes(connection_, admin_sql("erase_live_codes"));
+  codes.run({act.phone_key, act.user_key});
+  Statement consumptions(connection_, admin_sql("erase_consumptions"));
+  consumptions.run({act.phone_key, act.user_key});
+  std::int64_t const count = connection_.changes();
+  Statement record(connection_, admin_sql("insert_erasure"));
+  record.run({act.phone_key ? "phone" : "user", count, unix_ms(at)});
+  std::int64_t const erasure = connection_.last_insert_rowid();
+  return done({.id = erasure,
+               .count = count,
+               .sentence = "erased in " + std::to_string(count) + " consumption" + (count == 1 ? "" : "s") +
+                           "; the entries stay"});
+}
+
+void Bookkeeper::book(Entry const& entry) {
+  Statement insert(connection_, admin_sql("insert_entry"));
+  insert.run({entry.kind, entry.pack, entry.consumption, entry.from, entry.to, entry.amount.units,
+              entry.amount.micro_yuan, null_if_empty(entry.note), unix_ms(entry.at)});
+  Statement add(connection_, admin_sql("add_to_balance"));
+  add.run({entry.pack, entry.from, -entry.amount.units, -entry.amount.micro_yuan});
+  add.run({entry.pack, entry.to, entry.amount.units, entry.amount.micro_yuan});
+}
+
+Bookkeeper::Balances Bookkeeper::balances(std::int64_t pack) {
+  Balances found;
+  Statement read(connection_, admin_sql("balances"));
+  Rows rows = read.query({pack});
+  while (rows.next()) found[rows.text(0)] = {.units = rows.integer(1), .micro_yuan = rows.integer(2)};
+  return found;
+}
+
+// The money of `units` of these units; what the division leaves over goes with the last of them. In two
+// steps, so that no product exceeds 64 bits.
+Bookkeeper::Amount Bookkeeper::share(Amount const& of, std::int64_t units) {
+  std::int64_t const each = of.micro_yuan / of.units;
+  std::int64_t const left_over = of.micro_yuan % of.units;
+  return {.units = units, .micro_yuan = each * units + left_over * units / of.units};
+}
+
+}  // namespace onetap::storage

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core/ledger_admin.hpp"
+#include "storage/pack_book.hpp"
+#include "storage/sqlite.hpp"
+
+namespace onetap::storage {
+
+/// Does what operators ask for, straight in the tables: entries and balances. The PackBook must be flushed
+/// before, and reloaded after. A refused act has changed nothing if its savepoint is rolled back.
+class Bookkeeper {
+ public:
+  Bookkeeper(Connection& connection, UnitPrices prices) : connection_(connection), prices_(prices) {}
+
+  /// `app` is the id of AddPack's app.
+  [[nodiscard]] core::admin::Answer run(core::admin::Command const& command, std::int64_t app);
+
+  /// Books what is left of packs whose time is over; how many packs.
+  int expire(core::WallTime at);
+
+ private:
+  struct Amount {
+    std::int64_t units = 0;
+    std::int64_t micro_yuan = 0;
+  };
+  struct Entry {
+    std::string_view kind;
+    std::int64_t pack = 0;
+    std::optional<std::int64_t> consumption{};
+    std::string_view from;
+    std::string_view to;
+    Amount amount;
+    std::string_view note{};
+    core::WallTime at;
+  };
+  using Balances = std::map<std::string, Amount, std::less<>>;
+
+  [[nodiscard]] core::admin::Answer resolve(core::admin::Resolve const& act, core::WallTime at);
+  [[nodiscard]] core::admin::Answer add_pack(core::admin::AddPack const& act, std::int64_t app,
+                                             core::WallTime at);
+  [[nodiscard]] core::admin::Answer price_pack(core::admin::PricePack const& act, core::WallTime at);
+  [[nodiscard]] core::admin::Answer erase(core::admin::ErasePerson const& act, core::WallTime at);
+
+  [[nodiscard]] std::int64_t return_overdraft(std::int64_t app, std::string const& kind, core::WallTime at);
+  void reprice(std::int64_t pack, std::int64_t price_micro_yuan, core::WallTime at);
+  void book(Entry const& entry);
+  [[nodiscard]] Balances balances(std::int64_t pack);
+  [[nodiscard]] static Amount share(Amount const& of, std::int64_t units);
+
+  Connection& connection_;
+  UnitPrices prices_;
+};
+
+}  // namespace onetap::storage

@@ -1,0 +1,71 @@
+-- The statements of the operators' acts. Each stands below the line that names it.
+
+-- name: find_consumption
+SELECT c.state, c.app, c.kind, c.pack, c.micro_yuan, p.source
+FROM consumption AS c
+LEFT JOIN pack AS p ON p.id = c.pack
+WHERE c.id = ?1;
+
+-- name: resolve_consumption
+UPDATE consumption SET state = ?2, finished_at = ?3 WHERE id = ?1;
+
+-- name: insert_entry
+INSERT INTO entry (kind, pack, consumption, from_account, to_account, units, micro_yuan, note, at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+
+-- name: add_to_balance
+INSERT INTO pack_balance (pack, account, units, micro_yuan) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (pack, account) DO UPDATE
+SET units = units + excluded.units, micro_yuan = micro_yuan + excluded.micro_yuan;
+
+-- name: balances
+SELECT b.account, b.units, b.micro_yuan FROM pack_balance AS b WHERE b.pack = ?1;
+
+-- name: find_pack
+SELECT p.source, p.units, p.app, p.kind FROM pack AS p WHERE p.id = ?1;
+
+-- name: find_wx_pack
+SELECT p.id FROM pack AS p WHERE p.app = ?1 AND p.kind = ?2 AND p.wx_pkg_id = ?3;
+
+-- name: find_trial
+SELECT p.id FROM pack AS p WHERE p.app = ?1 AND p.kind = ?2 AND p.source = 'trial';
+
+-- name: insert_pack
+INSERT INTO pack (app, kind, source, wx_pkg_id, units, price_micro_yuan, starts_at, ends_at, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9);
+
+-- name: set_price
+UPDATE pack SET price_micro_yuan = ?2 WHERE id = ?1;
+
+-- name: find_overdraft
+SELECT p.id FROM pack AS p WHERE p.app = ?1 AND p.kind = ?2 AND p.source = 'overdraft';
+
+-- In burn order; those that have begun and not ended, and of which something is left.
+-- name: list_open_packs
+SELECT p.id FROM pack AS p
+JOIN pack_balance AS b ON b.pack = p.id AND b.account = 'available'
+WHERE p.app = ?1 AND p.kind = ?2 AND p.source <> 'overdraft' AND b.units > 0
+  AND coalesce(p.starts_at, ?3) <= ?3 AND coalesce(p.ends_at, ?3 + 1) > ?3
+ORDER BY p.source <> 'trial', p.ends_at IS NULL, p.ends_at, p.id;
+
+-- name: list_ended_packs
+SELECT p.id FROM pack AS p
+JOIN pack_balance AS b ON b.pack = p.id AND b.account = 'available'
+WHERE p.ends_at <= ?1 AND b.units > 0;
+
+-- Two scans of the history: a person's right is asked for seldom.
+-- name: count_under_way
+SELECT count(*) FROM consumption AS c
+WHERE c.state = 'sending' AND (c.phone_key = ?1 OR c.user_key = ?2);
+
+-- name: erase_live_codes
+UPDATE live_code SET sealed_number = NULL, caller_key = NULL
+WHERE consumption IN
+  (SELECT c.id FROM consumption AS c WHERE c.phone_key = ?1 OR c.user_key = ?2);
+
+-- name: erase_consumptions
+UPDATE consumption SET phone_key = NULL, phone_mask = NULL, user_key = NULL
+WHERE state <> 'sending' AND (phone_key = ?1 OR user_key = ?2);
+
+-- name: insert_erasure
+INSERT INTO erasure (by, consumptions, at) VALUES (?1, ?2, ?3);

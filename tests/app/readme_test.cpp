@@ -1,0 +1,17 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "app/sandbox/test_codes.hpp"
+#include "app/settings.hpp"
+
+using namespace onetap::app;
+
+TEST_CASE("the README lists every test code of the sandbox") {
+  auto const readme = read_text_file(ONETAP_SOURCE "/README.md");
+  REQUIRE(readme);
+  for (TestCode const& test_code : test_codes) {
+    std::string const row = "| `" + std::string(test_code.code) + "` |";
+    CHECK_MESSAGE(readme->find(row) != std::string::npos, row);
+  }
+}

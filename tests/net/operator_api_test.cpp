@@ -1,0 +1,195 @@
+#include "net/api/operator.hpp"
+
+#include <doctest/doctest.h>
+
+#include <boost/json/parse.hpp>
+
+#include "net/api/routes.hpp"
+#include "tests/support/manual_clock.hpp"
+#include "tests/support/run_task.hpp"
+
+using namespace onetap;
+using namespace onetap::tests;
+namespace admin = core::admin;
+namespace json = boost::json;
+
+namespace {
+
+/// Notes what it was asked, and answers what the test wants.
+class NotedAdmin final : public core::LedgerAdmin {
+ public:
+  [[nodiscard]] core::Task<admin::Answer> administer(admin::Command command) override {
+    commands.push_back(std::move(command));
+    co_return answer;
+  }
+
+  std::vector<admin::Command> commands;
+  admin::Answer answer{boost::system::in_place_value,
+                       admin::Done{.id = 7, .count = 2, .sentence = "done so"}};
+};
+
+struct Stage {
+  explicit Stage(std::optional<core::OperatorToken> token = std::nullopt, std::string address = "127.0.0.1")
+      : api(ledger, clock, log, {.token = std::move(token), .address = std::move(address)}),
+        router(net::operator_routes(api, [] { return std::vector<std::string>(); })) {}
+
+  net::Response post(std::string const& path, std::string const& body,
+                     std::vector<net::Header> headers = {}) {
+    if (headers.empty()) headers = {{.name = "Host", .value = "127.0.0.1:8444"}};
+    net::Request request{.method = "POST", .path = path, .query = {}, .headers = headers, .body = body};
+    request.request_id = "r-1";
+    net::Router::Match const match = router.match("POST", path);
+    REQUIRE(match.route != nullptr);
+    if (auto refused = match.route->admit(request)) return *refused;
+    auto handled = start(loop, match.route->handle(request));
+    loop.restart();
+    loop.run();
+    return handled.value();
+  }
+  int status_with(std::vector<net::Header> headers) {
+    return post("/api/commands/pack-price", R"({"pack":1,"priceMicroYuan":5})", std::move(headers)).status;
+  }
+
+  asio::io_context loop{1};
+  ManualClock clock{loop};
+  std::vector<std::string> lines;
+  core::Log log{[this](core::LogLevel, std::string_view line) { lines.emplace_back(line); },
+                core::LogLevel::error, [] { return core::WallTime{}; }};
+  NotedAdmin ledger;
+  net::OperatorApi api;
+  net::Router router;
+};
+
+template <class Act>
+Act only_act(Stage const& stage) {
+  REQUIRE(stage.ledger.commands.size() == 1);
+  REQUIRE(std::holds_alternative<Act>(stage.ledger.commands.front().act));
+  return std::get<Act>(stage.ledger.commands.front().act);
+}
+
+}  // namespace
+
+TEST_CASE("a doubt is resolved by its id, as lost or free, with a note") {
+  Stage stage;
+  net::Response const response =
+      stage.post("/api/consumptions/42/resolve", R"({"as":"free","note":"usage did not move"})");
+  CHECK(response.status == 200);
+  CHECK(json::parse(response.body).at("id").as_int64() == 7);
+  CHECK(json::parse(response.body).at("count").as_int64() == 2);
+  CHECK(json::parse(response.body).at("done").as_string() == "done so");
+  auto const act = only_act<admin::Resolve>(stage);
+  CHECK(act.consumption == 42);
+  CHECK(act.as == core::State::free);
+  CHECK(act.note == "usage did not move");
+  CHECK(stage.ledger.commands.front().at == stage.clock.wall());
+}
+
+TEST_CASE("what cannot be meant is refused before the ledger hears of it") {
+  Stage stage;
+  std::string const resolve = "/api/consumptions/42/resolve";
+  for (std::string const body :
+       {"", "[]", "{}", R"({"as":"ok","note":"n"})", R"({"as":"lost"})", R"({"as":"lost","note":""})",
+        R"({"as":"lost","note":7})", R"({"as":"lost","as":"free","note":"n"})"}) {
+    CAPTURE(body);
+    CHECK(stage.post(resolve, body).status == 400);
+  }
+  std::string const long_note(1001, 'n');
+  CHECK(stage.post(resolve, R"({"as":"lost","note":")" + long_note + R"("})").status == 400);
+  for (std::string const body : {R"({"appid":"wx1","units":5})", R"({"appid":"wx1","kind":"slow","units":5})",
+                                 R"({"appid":"wx1","kind":"quick","units":"5"})",
+                                 R"({"appid":"wx1","kind":"quick","units":5,"trial":"yes"})",
+                                 R"({"appid":"wx1","kind":"quick","units":5,"endsAt":-1})"}) {
+    CAPTURE(body);
+    CHECK(stage.post("/api/commands/pack-add", body).status == 400);
+  }
+  for (std::string const body : {R"({"phoneKey":"13800138000"})", R"({"phoneKey":5})"}) {
+    CAPTURE(body);
+    CHECK(stage.post("/api/commands/erase", body).status == 400);
+  }
+  CHECK(stage.ledger.commands.empty());
+}
+
+TEST_CASE("a pack is added as it was told") {
+  Stage stage;
+  net::Response const response =
+      stage.post("/api/commands/pack-add",
+                 R"({"appid":"wx1","kind":"realtime","units":1000,"usedBefore":3,"priceMicroYuan":29990000,)"
+                 R"("startsAt":1790000000,"endsAt":1800000000,"wxPkgId":"P1"})");
+  CHECK(response.status == 200);
+  auto const act = only_act<admin::AddPack>(stage);
+  CHECK(act.appid == "wx1");
+  CHECK(act.kind == core::Kind::realtime);
+  CHECK(act.units == 1000);
+  CHECK(act.used_before == 3);
+  CHECK(act.price_micro_yuan == 29'990'000);
+  CHECK(core::unix_seconds(*act.starts) == 1'790'000'000);
+  CHECK(core::unix_seconds(*act.ends) == 1'800'000'000);
+  CHECK(act.wx_pkg_id == "P1");
+  CHECK_FALSE(act.trial);
+}
+
+TEST_CASE("a person is named by the digest of the number") {
+  Stage stage;
+  CHECK(stage.post("/api/commands/erase", R"({"phoneKey":")" + std::string(64, 'a') + R"("})").status == 200);
+  auto const act = only_act<admin::ErasePerson>(stage);
+  REQUIRE(act.phone_key);
+  CHECK(act.phone_key->front() == 0xaa);
+  CHECK_FALSE(act.user_key);
+}
+
+TEST_CASE("the ledger's refusal is told with its sentence") {
+  using Kind = admin::Refusal::Kind;
+  for (auto const& [kind, status] : {std::pair{Kind::not_found, 404}, std::pair{Kind::conflict, 409},
+                                     std::pair{Kind::invalid, 400}, std::pair{Kind::unavailable, 503}}) {
+    Stage stage;
+    stage.ledger.answer = {boost::system::in_place_error,
+                           admin::Refusal{.kind = kind, .sentence = "no, because"}};
+    net::Response const response = stage.post("/api/consumptions/1/resolve", R"({"as":"lost","note":"n"})");
+    CHECK(response.status == status);
+    CHECK(response.content_type == "application/problem+json");
+    CHECK(json::parse(response.body).at("detail").as_string() == "no, because");
+  }
+}
+
+TEST_CASE("Host must be the bound address, localhost or a loopback literal") {
+  Stage stage(std::nullopt, "192.0.2.1");
+  for (char const* const host :
+       {"127.0.0.1:8444", "localhost:8444", "LOCALHOST", "[::1]:8444", "192.0.2.1:8444"}) {
+    CAPTURE(host);
+    CHECK(stage.status_with({{.name = "Host", .value = host}}) == 200);
+  }
+  for (char const* const host :
+       {"", "evil.example", "127.0.0.1.evil.example", "192.0.2.2", "localhost.evil", "["}) {
+    CAPTURE(host);
+    CHECK(stage.status_with({{.name = "Host", .value = host}}) == 403);
+  }
+}
+
+TEST_CASE("a foreign Origin is refused, our own page's is not") {
+  Stage stage;
+  net::Header const host{.name = "Host", .value = "127.0.0.1:8444"};
+  CHECK(stage.status_with({host, {.name = "Origin", .value = "http://127.0.0.1:8444"}}) == 200);
+  for (char const* const origin :
+       {"http://evil.example", "http://127.0.0.1:9999", "null", "", "http://127.0.0.1:8444.evil.example"}) {
+    CAPTURE(origin);
+    CHECK(stage.status_with({host, {.name = "Origin", .value = origin}}) == 403);
+  }
+}
+
+TEST_CASE("with a token set, nothing under /api goes without it") {
+  Stage stage(core::OperatorToken("a-token-of-operators"));
+  net::Header const host{.name = "Host", .value = "127.0.0.1:8444"};
+  net::Header const good{.name = "Authorization", .value = "Bearer a-token-of-operators"};
+  CHECK(stage.status_with({host, good}) == 200);
+  CHECK(stage.status_with({host}) == 401);
+  CHECK(stage.status_with({host, good, good}) == 401);
+  for (char const* const shown :
+       {"Bearer", "Bearer another", "a-token-of-operators", "Bearer a-token-of-operators "}) {
+    CAPTURE(shown);
+    CHECK(stage.status_with({host, {.name = "Authorization", .value = shown}}) == 401);
+  }
+  net::Response const refused = stage.post("/api/commands/pack-price", "{}");
+  CHECK(refused.headers.front() == std::pair<std::string, std::string>("WWW-Authenticate", "Bearer"));
+  CHECK(stage.router.match("GET", "/healthz").route->admit == nullptr);
+  CHECK(stage.router.match("GET", "/readyz").route->admit == nullptr);
+}

@@ -1,0 +1,344 @@
+#include <algorithm>
+#include <random>
+
+#include "tests/storage/storage_fixture.hpp"
+
+namespace onetap::tests {
+namespace {
+
+namespace admin = core::admin;
+using namespace std::chrono_literals;
+
+/// A ledger and its operator.
+class Office {
+ public:
+  Office() : speaker(tested) {}
+
+  admin::Answer act(decltype(admin::Command::act) what) {
+    admin::Command command{.act = std::move(what), .at = tested.now()};
+    return await(tested.loop(), tested.thread().administer(std::move(command)));
+  }
+  admin::Done done(decltype(admin::Command::act) what) {
+    admin::Answer answer = act(std::move(what));
+    if (!answer) FAIL(answer.error().sentence);
+    return *answer;
+  }
+  admin::Refusal::Kind refused(decltype(admin::Command::act) what) {
+    admin::Answer const answer = act(std::move(what));
+    REQUIRE_FALSE(answer.has_value());
+    CHECK_FALSE(answer.error().sentence.empty());
+    return answer.error().kind;
+  }
+  admin::Done add(std::int64_t units, std::optional<std::int64_t> price_micro_yuan) {
+    admin::AddPack pack;
+    pack.appid = "wx0000000000000001";
+    pack.units = units;
+    pack.price_micro_yuan = price_micro_yuan;
+    return done(pack);
+  }
+  void spend(int first_code, int count) {
+    for (int code = first_code; code < first_code + count; ++code)
+      speaker.settle_ok(speaker.started(code, caller(1)));
+  }
+  std::int64_t doubtful(int code) {
+    core::AttemptId const attempt = speaker.started(code, caller(1));
+    speaker.settle_as(attempt, State::in_doubt, Cause::timeout);
+    return attempt.consumption;
+  }
+
+  storage::Table query(std::string_view sql) {
+    auto reports = storage::Reports::open(tested.path());
+    if (!reports) FAIL(reports.error());
+    return reports->query(sql, {});
+  }
+  std::string value(std::string const& sql) { return storage::to_text(query(sql).rows.at(0).at(0)); }
+  /// "units/micro-yuan" of an account.
+  std::string balance(std::int64_t pack, std::string const& account) {
+    return value("SELECT coalesce(max(units || '/' || micro_yuan), '0/0') FROM pack_balance WHERE pack = " +
+                 std::to_string(pack) + " AND account = '" + account + "'");
+  }
+  void check_verified() {
+    for (std::string const& violation : tested.violations()) FAIL_CHECK(violation);
+    // What the monthly view promises of each of its lines.
+    CHECK(value("SELECT count(*) FROM v_monthly"
+                " WHERE opening + bought <> used + lost + doubt + expired + closing") == "0");
+  }
+
+  SqliteUnderTest tested;
+  Speaker speaker;
+};
+
+constexpr std::int64_t overdraft_pack = 1;
+
+}  // namespace
+
+TEST_CASE("a doubt that was charged is lost, and its unit with it") {
+  Office office;
+  std::int64_t const id = office.doubtful(1);
+  admin::Done const done =
+      office.done(admin::Resolve{.consumption = id, .as = State::lost, .note = "the bill"});
+  CHECK(done.id == id);
+  CHECK(office.value("SELECT state FROM consumption") == "lost");
+  CHECK(office.value("SELECT note FROM entry WHERE kind = 'resolve_lost'") == "the bill");
+  CHECK(office.balance(overdraft_pack, "lost") == "1/30000");
+  CHECK(office.balance(overdraft_pack, "doubt") == "0/0");
+  CHECK(stored(office.speaker.begin(1, caller(1))).state == State::lost);
+  CHECK(is_charged(office.speaker.begin(1, caller(2))));
+  office.check_verified();
+}
+
+TEST_CASE("a doubt that was not charged gives its unit back, and the code is never sent again") {
+  Office office;
+  office.spend(1, 1);
+  std::int64_t const pack = office.add(10, 300'000).id;
+  std::int64_t const id = office.doubtful(2);
+  CHECK(office.balance(pack, "available") == "8/240000");
+  office.done(admin::Resolve{.consumption = id, .as = State::free, .note = "usage did not move"});
+  CHECK(office.balance(pack, "available") == "9/270000");
+  CHECK(office.balance(pack, "doubt") == "0/0");
+  CHECK(stored(office.speaker.begin(2, caller(1))).state == State::free);
+  auto const answer = office.speaker.begin(2, caller(2));
+  CHECK(is_not_yours(answer, false));
+  CHECK_FALSE(is_charged(answer));
+  office.check_verified();
+}
+
+TEST_CASE("only a doubt is resolved, once, as lost or free, and with a note") {
+  Office office;
+  std::int64_t const id = office.doubtful(1);
+  CHECK(office.refused(admin::Resolve{.consumption = id, .as = State::lost, .note = ""}) ==
+        admin::Refusal::Kind::invalid);
+  CHECK(office.refused(admin::Resolve{.consumption = id, .as = State::ok, .note = "n"}) ==
+        admin::Refusal::Kind::invalid);
+  CHECK(office.refused(admin::Resolve{.consumption = 99, .as = State::lost, .note = "n"}) ==
+        admin::Refusal::Kind::not_found);
+  CHECK(office.value("SELECT state FROM consumption") == "in_doubt");
+  office.done(admin::Resolve{.consumption = id, .as = State::free, .note = "n"});
+  CHECK(office.refused(admin::Resolve{.consumption = id, .as = State::lost, .note = "n"}) ==
+        admin::Refusal::Kind::conflict);
+  office.check_verified();
+}
+
+TEST_CASE("a resolved code is forgotten like any other") {
+  Office office;
+  std::int64_t const id = office.doubtful(1);
+  office.done(admin::Resolve{.consumption = id, .as = State::lost, .note = "n"});
+  office.tested.pass(2h);
+  office.tested.maintain();
+  CHECK(is_fresh(office.speaker.find(1, caller(1))));
+}
+
+TEST_CASE("units that were booked on the overdraft move to the pack when it is seen") {
+  Office office;
+  office.spend(1, 3);
+  std::int64_t const doubt = office.doubtful(4);
+  admin::Done const added = office.add(10, 250'000);
+  CHECK(added.count == 3);
+  CHECK(office.balance(added.id, "used") == "3/75000");
+  CHECK(office.balance(added.id, "available") == "7/175000");
+  CHECK(office.balance(overdraft_pack, "used") == "0/0");
+  CHECK(office.balance(overdraft_pack, "doubt") == "1/30000");
+  office.check_verified();
+
+  SUBCASE("one in doubt follows when it is lost") {
+    CHECK(office.done(admin::Resolve{.consumption = doubt, .as = State::lost, .note = "n"}).count == 1);
+    CHECK(office.balance(added.id, "lost") == "1/25000");
+    CHECK(office.balance(overdraft_pack, "lost") == "0/0");
+    CHECK(office.balance(overdraft_pack, "source") == "0/0");
+  }
+  SUBCASE("one in doubt goes back to where it came from when it was free") {
+    office.done(admin::Resolve{.consumption = doubt, .as = State::free, .note = "n"});
+    CHECK(office.balance(overdraft_pack, "source") == "0/0");
+    CHECK(office.balance(added.id, "available") == "7/175000");
+  }
+  office.check_verified();
+}
+
+TEST_CASE("a pack smaller than the overdraft takes what it can") {
+  Office office;
+  office.spend(1, 5);
+  std::int64_t const pack = office.add(2, 100).id;
+  CHECK(office.balance(pack, "used") == "2/100");
+  CHECK(office.balance(overdraft_pack, "used") == "3/90000");
+  std::int64_t const second = office.add(10, 1'000).id;
+  CHECK(office.balance(second, "used") == "3/300");
+  CHECK(office.balance(overdraft_pack, "used") == "0/0");
+  office.check_verified();
+}
+
+TEST_CASE("what WeChat had counted before is opening, less what the overdraft had taken") {
+  Office office;
+  office.spend(1, 3);
+  admin::AddPack pack;
+  pack.appid = "wx0000000000000001";
+  pack.units = 100;
+  pack.used_before = 10;
+  pack.price_micro_yuan = 3'000'000;
+  std::int64_t const id = office.done(pack).id;
+  CHECK(office.balance(id, "used") == "3/90000");
+  CHECK(office.balance(id, "before") == "7/210000");
+  CHECK(office.balance(id, "available") == "90/2700000");
+  office.check_verified();
+}
+
+TEST_CASE("packs that can't be are refused") {
+  Office office;
+  office.spend(1, 1);
+  admin::AddPack good;
+  good.appid = "wx0000000000000001";
+  good.units = 1;
+  auto const changed = [&](auto change) {
+    admin::AddPack bad = good;
+    change(bad);
+    return office.refused(bad);
+  };
+  using Kind = admin::Refusal::Kind;
+  CHECK(changed([](admin::AddPack& pack) { pack.appid = ""; }) == Kind::invalid);
+  CHECK(changed([](admin::AddPack& pack) { pack.units = 0; }) == Kind::invalid);
+  CHECK(changed([](admin::AddPack& pack) { pack.used_before = 2; }) == Kind::invalid);
+  CHECK(changed([](admin::AddPack& pack) { pack.price_micro_yuan = -1; }) == Kind::invalid);
+  CHECK(changed([&](admin::AddPack& pack) {
+          pack.starts = office.tested.now();
+          pack.ends = office.tested.now();
+        }) == Kind::invalid);
+  good.wx_pkg_id = "P1";
+  office.done(good);
+  CHECK(changed([](admin::AddPack&) {}) == Kind::conflict);
+  good.wx_pkg_id = "";
+  good.trial = true;
+  office.done(good);
+  CHECK(changed([](admin::AddPack&) {}) == Kind::conflict);
+  office.check_verified();
+}
+
+TEST_CASE("a price that becomes known later leaves finished months as they were") {
+  Office office;
+  office.spend(1, 1);
+  std::int64_t const pack = office.add(10, std::nullopt).id;  // booked at 0.03 yuan each
+  office.spend(2, 3);
+  std::string const november =
+      "SELECT group_concat(amount_yuan) FROM v_monthly WHERE month = '2124-11'"
+      " AND pack_id = " +
+      std::to_string(pack);
+  CHECK(office.value(november) == "0.12");
+  office.tested.pass(24h * 15);
+  office.done(admin::PricePack{.pack = pack, .price_micro_yuan = 200'000});
+  CHECK(office.value(november) == "0.12");
+  CHECK(office.value("SELECT amount_yuan FROM v_monthly WHERE month = '2124-12'") == "-0.04");
+  CHECK(office.balance(pack, "available") == "6/120000");
+  CHECK(office.balance(pack, "used") == "4/80000");
+  CHECK(office.value("SELECT price_yuan FROM v_packs WHERE price_known AND source = 'paid'") == "0.2");
+  office.check_verified();
+}
+
+TEST_CASE("a price is for bought packs only, and not below what is in doubt") {
+  Office office;
+  office.spend(1, 1);
+  CHECK(office.refused(admin::PricePack{.pack = overdraft_pack, .price_micro_yuan = 1}) ==
+        admin::Refusal::Kind::conflict);
+  CHECK(office.refused(admin::PricePack{.pack = 99, .price_micro_yuan = 1}) ==
+        admin::Refusal::Kind::not_found);
+  std::int64_t const pack = office.add(2, std::nullopt).id;
+  office.doubtful(2);
+  CHECK(office.refused(admin::PricePack{.pack = pack, .price_micro_yuan = 29'999}) ==
+        admin::Refusal::Kind::conflict);
+  office.check_verified();
+}
+
+TEST_CASE("what is left of a pack expires with it") {
+  Office office;
+  office.spend(1, 1);
+  admin::AddPack pack;
+  pack.appid = "wx0000000000000001";
+  pack.units = 10;
+  pack.price_micro_yuan = 1'000;
+  pack.ends = office.tested.now() + 24h;
+  std::int64_t const id = office.done(pack).id;
+  office.spend(2, 2);
+  office.tested.pass(24h - 1ms);
+  office.tested.maintain();
+  CHECK(office.balance(id, "expired") == "0/0");
+  office.tested.pass(1ms);
+  office.tested.maintain();
+  CHECK(office.balance(id, "expired") == "7/700");
+  CHECK(office.balance(id, "available") == "0/0");
+  office.spend(4, 1);
+  CHECK(office.balance(overdraft_pack, "used") == "1/30000");
+  office.check_verified();
+}
+
+TEST_CASE("money is conserved to the micro-yuan over any history of packs and doubts") {
+  constexpr unsigned seed = 20261123;
+  MESSAGE("seed ", seed);
+  std::mt19937 random(seed);
+  auto const pick = [&](int low, int high) { return std::uniform_int_distribution<>(low, high)(random); };
+  for (int history = 0; history < 6; ++history) {
+    Office office;
+    int code = 1;
+    std::vector<std::int64_t> doubts;
+    std::map<std::int64_t, std::int64_t> prices;
+    office.spend(code++, 1);
+    for (int step = 0; step < 60; ++step) {
+      int const what = pick(0, 9);
+      if (what < 5) {
+        office.spend(code++, 1);
+      } else if (what == 5) {
+        doubts.push_back(office.doubtful(code++));
+      } else if (what == 6 && !doubts.empty()) {
+        State const as = pick(0, 1) == 0 ? State::lost : State::free;
+        office.done(admin::Resolve{.consumption = doubts.back(), .as = as, .note = "n"});
+        doubts.pop_back();
+      } else if (what == 7) {
+        std::int64_t const price = pick(0, 1'000'000);
+        prices[office.add(pick(1, 12), price).id] = price;
+      } else if (what == 8 && !prices.empty()) {
+        std::int64_t const pack =
+            std::next(prices.begin(), pick(0, static_cast<int>(prices.size()) - 1))->first;
+        std::int64_t const price = pick(0, 1'000'000);
+        if (office.act(admin::PricePack{.pack = pack, .price_micro_yuan = price})) prices[pack] = price;
+      } else {
+        office.tested.pass(24h * pick(0, 20));
+      }
+    }
+    for (auto const& [pack, price] : prices) {
+      CHECK(office.value("SELECT -micro_yuan FROM pack_balance WHERE account = 'source' AND pack = " +
+                         std::to_string(pack)) == std::to_string(price));
+    }
+    office.check_verified();
+  }
+}
+
+TEST_CASE("a person is erased: keys, mask and sealed number go, the entries and the act stay") {
+  Office office;
+  office.spend(1, 2);
+  CHECK(is_not_yours(office.speaker.find(1, caller(2)), false));
+  admin::Done const done = office.done(admin::ErasePerson{.phone_key = digest_of(77), .user_key = {}});
+  CHECK(done.count == 2);
+  CHECK(office.value(
+            "SELECT count(*) FROM consumption WHERE phone_mask IS NOT NULL OR phone_key IS NOT NULL") == "0");
+  CHECK(office.value("SELECT count(*) FROM live_code WHERE sealed_number IS NOT NULL") == "0");
+  CHECK(office.value("SELECT by || consumptions FROM erasure") == "phone2");
+  CHECK(office.value("SELECT count(*) FROM entry") == "2");
+  CHECK(is_not_yours(office.speaker.find(1, caller(1)), false));
+  office.check_verified();
+  CHECK(office.done(admin::ErasePerson{.phone_key = digest_of(78), .user_key = {}}).count == 0);
+  CHECK(office.refused(admin::ErasePerson{}) == admin::Refusal::Kind::invalid);
+}
+
+TEST_CASE("the scenes view counts by button and place") {
+  Office office;
+  core::Intent intent = office.speaker.intent(1, caller(1));
+  intent.scene = "order";
+  intent.client_env = core::ClientEnv::release;
+  ledger::BeginResult const began = await(office.tested.loop(), office.tested.port().begin(intent));
+  office.speaker.settle_ok(std::get<ledger::Started>(began).attempt);
+  storage::Table const scenes = office.query("SELECT * FROM v_scenes");
+  REQUIRE(scenes.rows.size() == 1);
+  CHECK(storage::to_text(scenes.at(0, "scene")) == "order");
+  CHECK(storage::to_text(scenes.at(0, "client_env")) == "release");
+  CHECK(storage::to_text(scenes.at(0, "issued")).empty());
+  CHECK(storage::to_text(scenes.at(0, "ok")) == "1");
+  CHECK(storage::to_text(scenes.at(0, "amount_yuan")) == "0.03");
+}
+
+}  // namespace onetap::tests

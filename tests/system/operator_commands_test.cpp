@@ -1,0 +1,219 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "tests/system/system_fixture.hpp"
+
+using namespace onetap;
+using namespace onetap::tests;
+
+namespace {
+
+constexpr char key_of_wang[] = "wang-has-this-key-01";
+
+/// A server with a few codes behind it, and the commands of its operator.
+class Operated {
+ public:
+  explicit Operated(std::vector<std::string> environment = {})
+      : environment_(std::move(environment)), server_(folder_, {"--log-level=debug"}, environment_) {}
+
+  int exchange(std::string const& code) {
+    return caller_.call(server_.target(), consume_request(code, key_of_wang)).status;
+  }
+
+  struct Outcome {
+    int status = 0;
+    std::string said;
+  };
+  Outcome command(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+    if (std::ranges::find(arguments, "--db") == arguments.end()) {
+      arguments.insert(arguments.end(), {"--db", database().string()});
+    }
+    Process process(ONETAP_BINARY, std::move(arguments), std::move(environment));
+    int const status = process.wait();
+    return {.status = status, .said = process.text()};
+  }
+  int stop() {
+    server_.process().signal(SIGTERM);
+    return server_.process().wait();
+  }
+
+  [[nodiscard]] std::filesystem::path database() const { return folder_ / "ledger.db"; }
+  [[nodiscard]] TempFolder const& folder() const { return folder_; }
+  [[nodiscard]] RunningServer& server() { return server_; }
+  [[nodiscard]] std::string ask(std::string const& sql) const { return ask_ledger(database(), sql); }
+
+ private:
+  TempFolder folder_;
+  std::vector<std::string> environment_;
+  RunningServer server_;
+  app::Caller caller_;
+};
+
+/// An access token as the sandbox makes them: "97_" and hex.
+bool has_access_token(std::string_view text) {
+  for (auto at = text.find("97_"); at != std::string_view::npos; at = text.find("97_", at + 1)) {
+    std::string_view const hex = text.substr(at + 3, 16);
+    if (hex.size() == 16 && hex.find_first_not_of("0123456789abcdef") == std::string_view::npos) return true;
+  }
+  return false;
+}
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+std::string bytes_of(std::filesystem::path const& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("an operator resolves a doubt, adds a pack and prices it while the server runs, and after") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(operated.exchange("sandbox-garbage-1") == 502);
+  CHECK(operated.exchange("sandbox-reset-1") == 502);
+  CHECK(contains(operated.command({"ledger", "in-doubt"}).said, "malformed_answer"));
+
+  CHECK(operated.command({"ledger", "resolve", "2", "lost", "--note", "the bill"}).status == 0);
+  CHECK(operated.ask("SELECT state FROM consumption WHERE id = 2") == "lost");
+  auto const again = operated.command({"ledger", "resolve", "2", "free", "--note", "n"});
+  CHECK(again.status == 1);
+  CHECK(contains(again.said, "is lost, not in doubt"));
+  CHECK(contains(operated.command({"pack", "add", "--units", "1000"}).said, "2 of them moved"));
+  CHECK(operated.command({"pack", "price", "3", "29.99"}).status == 0);
+  CHECK(contains(operated.command({"pack", "list"}).said, "29.99"));
+  CHECK(operated.exchange("sandbox-ok-2") == 200);
+  CHECK(operated.ask("SELECT pack FROM consumption WHERE id = 4") == "3");
+  CHECK(operated.command({"verify"}).status == 0);
+
+  CHECK(operated.stop() == 0);
+  CHECK(operated.command({"ledger", "resolve", "3", "free", "--note", "usage did not move"}).status == 0);
+  CHECK(operated.ask("SELECT state FROM consumption WHERE id = 3") == "free");
+  CHECK(operated.command({"verify"}).status == 0);
+}
+
+TEST_CASE("a second writer is refused with a sentence that names who holds the ledger") {
+  Operated operated;
+  std::string const pid = std::to_string(operated.server().process().pid());
+  auto const second =
+      operated.command({"serve", "--sandbox", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"});
+  CHECK(second.status == 1);
+  CHECK(contains(second.said, "is in use by process " + pid));
+}
+
+TEST_CASE("with an operators' token the commands need it") {
+  std::vector<std::string> const token{"ONETAP_ADMIN_TOKEN=a-token-of-operators"};
+  Operated operated(token);
+  CHECK(operated.exchange("sandbox-garbage-1") == 502);
+  auto const refused = operated.command({"ledger", "resolve", "1", "lost", "--note", "n"});
+  CHECK(refused.status == 1);
+  CHECK(contains(refused.said, "ONETAP_ADMIN_TOKEN"));
+  CHECK(operated.ask("SELECT state FROM consumption") == "in_doubt");
+  CHECK(operated.command({"ledger", "resolve", "1", "lost", "--note", "n"}, token).status == 0);
+}
+
+TEST_CASE("no table for people is wider than 100 columns") {
+  Operated operated;
+  for (std::string const code : {"sandbox-ok-1", "sandbox-garbage-1", "sandbox-expired-1"})
+    static_cast<void>(operated.exchange(code));
+  CHECK(operated.command({"pack", "add", "--units", "1000000", "--price", "29999.99", "--ends", "2099-12-31"})
+            .status == 0);
+  for (std::string const report : {"summary", "daily", "packs", "in-doubt"}) {
+    std::string const said = operated.command({"ledger", report}).said;
+    CHECK(contains(said, "quick"));
+    std::size_t begin = 0;
+    while (begin < said.size()) {
+      std::size_t const end = std::min(said.find('\n', begin), said.size());
+      CHECK_MESSAGE(end - begin <= 100, said);
+      begin = end + 1;
+    }
+  }
+}
+
+TEST_CASE("a backup taken while serving is restored beside it, and refuses exchanges at first") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  std::string const copy = (operated.folder() / "copy.db").string();
+  CHECK(operated.command({"backup", copy}).status == 0);
+  CHECK(operated.command({"backup", copy}).status == 1);
+  CHECK(operated.exchange("sandbox-ok-2") == 200);
+
+  TempFolder const elsewhere;
+  std::string const restored = (elsewhere / "ledger.db").string();
+  CHECK(contains(operated.command({"restore", copy, "--db", restored}).said, "the data key is missing"));
+  std::filesystem::copy_file(operated.database().string() + ".key", restored + ".key");
+  CHECK(operated.command({"restore", copy, "--db", restored}).status == 0);
+  CHECK(operated.command({"restore", copy, "--db", restored}).status == 1);
+  CHECK(operated.command({"verify", "--db", restored}).status == 0);
+
+  RunningServer server(elsewhere);
+  app::Caller caller;
+  app::CallAnswer const answer = caller.call(server.target(), consume_request("sandbox-ok-3", key_of_wang));
+  CHECK(answer.status == 503);
+  CHECK(contains(answer.body, "WECHAT_UNAVAILABLE"));
+  auto const retry_after =
+      std::ranges::find(answer.headers, "Retry-After", &std::pair<std::string, std::string>::first);
+  REQUIRE(retry_after != answer.headers.end());
+  CHECK(std::stoi(retry_after->second) > 300);
+  CHECK(ask_ledger(restored, "SELECT count(*) FROM consumption") == "1");
+}
+
+TEST_CASE("verify tells a healthy ledger, a broken one and none apart by its exit status") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(operated.stop() == 0);
+  CHECK(operated.command({"verify"}).status == 0);
+  sqlite3* opened = nullptr;
+  REQUIRE(sqlite3_open(operated.database().c_str(), &opened) == SQLITE_OK);
+  CHECK(sqlite3_exec(opened, "UPDATE pack_balance SET units = units + 1 WHERE account = 'used'", nullptr,
+                     nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(opened);
+  auto const broken = operated.command({"verify"});
+  CHECK(broken.status == 1);
+  CHECK(contains(broken.said, "pack_balance"));
+  CHECK(operated.command({"verify", "--db", (operated.folder() / "none.db").string()}).status == 2);
+  std::ofstream(operated.folder() / "text.db") << "this is no database, though it is a file";
+  CHECK(operated.command({"verify", "--db", (operated.folder() / "text.db").string()}).status == 2);
+}
+
+TEST_CASE("no code, number, token or secret is in database, WAL, log or backup") {
+  std::string const token = "a-token-of-operators";
+  Operated operated({"ONETAP_ADMIN_TOKEN=" + token});
+  std::string const codes[] = {"sandbox-ok-leak-1", "sandbox-garbage-leak-2", "sandbox-expired-leak-3",
+                               "sandbox-abroad-leak-4"};
+  std::vector<std::string> secrets{token, "sandbox-secret", key_of_wang, "-leak-"};
+  app::Caller caller;
+  for (std::string const& code : codes) {
+    secrets.push_back(code);
+    app::CallAnswer const answer =
+        caller.call(operated.server().target(), consume_request(code, key_of_wang));
+    constexpr std::string_view mark = R"("purePhoneNumber":")";
+    auto const found = answer.body.find(mark);
+    if (found == std::string::npos) continue;
+    auto const begin = found + mark.size();
+    secrets.push_back(answer.body.substr(begin, answer.body.find('"', begin) - begin));
+  }
+  REQUIRE(secrets.size() == 10);  // four codes and two numbers beside the four others
+  std::string const copy = (operated.folder() / "copy.db").string();
+  CHECK(operated.command({"backup", copy}).status == 0);
+
+  std::string const wal = bytes_of(operated.database().string() + "-wal");
+  CHECK_FALSE(wal.empty());
+  std::string written;
+  for (auto const& entry : std::filesystem::directory_iterator(operated.folder().path()))
+    written += bytes_of(entry.path());
+  CHECK(operated.stop() == 0);
+  written += bytes_of(operated.database()) + operated.server().process().text();
+  CHECK(contains(written, "\"msg\":\"exchange\""));  // the search sees log and ledger
+  CHECK(contains(written, "****"));
+  CHECK_FALSE(has_access_token(written));
+  for (std::string const& secret : secrets) {
+    CAPTURE(secret);
+    CHECK_FALSE(contains(written, secret));
+  }
+}
