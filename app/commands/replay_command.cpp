@@ -152,7 +152,10 @@ class Teller {
     std::string const sum = std::to_string(good) + say(" of ", " / ") + std::to_string(scenarios_) +
                             say(" scenarios passed, ", " 个场景通过，") + std::to_string(steps_) +
                             say(" steps", " 个步骤");
-    std::cout << paint_(passed ? Ink::green : Ink::red, sum) << std::endl;
+    std::string const left_out =
+        skipped_ == 0 ? std::string()
+                      : say(", ", "，") + std::to_string(skipped_) + say(" skipped", " 个跳过");
+    std::cout << paint_(passed ? Ink::green : Ink::red, sum + left_out) << std::endl;
     return passed ? exit_passed : exit_failed;
   }
 

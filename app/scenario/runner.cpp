@@ -323,6 +323,7 @@ CallRequest Runner::render(Step const& step, Play& play) const {
     headers.emplace_back("Content-Length", std::to_string(body.size()));
   for (HeaderTemplate const& header : wanted.headers) {
     std::vector<std::string> values;
+    values.reserve(header.values.size());
     for (std::string const& value : header.values) values.push_back(filled(value, play.number));
     set_header(headers, header.name, values);
   }
