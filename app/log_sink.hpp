@@ -6,7 +6,7 @@
 #include "core/log.hpp"
 
 namespace spdlog {
-class logger;       // NOLINT(readability-identifier-naming): spdlog's
+class logger;  // NOLINT(readability-identifier-naming): spdlog's
 namespace details {
 class thread_pool;  // NOLINT(readability-identifier-naming): spdlog's
 }

@@ -188,8 +188,8 @@ class Server {
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
         operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
                   operator_options()),
-        tasks_(loop_.get_executor(),
-               [this](std::string const& what) { log_.error("task_failed", {{"what", what}}); }) {}
+        tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
+        resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {}
 
   /// Of a restored ledger: codes younger than the backup have no row in it.
   void refuse_until(core::SteadyTime time) {
@@ -206,7 +206,7 @@ class Server {
     raise_descriptor_limit(settings_.connections_max, log_);
     say_where();
     if (listen()) {
-      tasks_.spawn(wechat_.run());
+      resolving_.spawn(wechat_.run());
       tasks_.spawn(tokens_.run());
       tasks_.spawn(maintain_ledger());
       tasks_.spawn(obey_signals());
@@ -219,6 +219,10 @@ class Server {
   }
 
  private:
+  static constexpr auto resolver_patience = std::chrono::milliseconds(100);
+
+  void report_failed_task(std::string const& what) { log_.error("task_failed", {{"what", what}}); }
+
   // On the storage thread: the fate of a commit is unknown, so not one more byte may leave.
   [[noreturn]] void die_of_disk(std::string const& reason) {
     log_.error("ledger_failed", {{"what", reason}});
@@ -229,7 +233,7 @@ class Server {
   [[nodiscard]] core::OriginPolicy origin_policy() const {
     core::OriginPolicy policy{.appids = std::vector<std::string>{settings_.appid},
                               .allow_devtools = settings_.allow_devtools};
-    if (settings_.any_appid) policy.appids = core::AnyAppid{};
+    if (settings_.any_appid) policy.appids = core::AnyAppid{settings_.appid};
     return policy;
   }
 
@@ -312,7 +316,7 @@ class Server {
 
   // A bad pair changes nothing: the old one goes on.
   void reload_certificate() {
-    if (!listener_tls_) return;
+    if (!listener_tls_ || settings_.tls_certificate_path.empty()) return;  // none, or made by ourselves
     auto made = load_listener_tls(settings_, clock_.wall());
     if (!made) return log_.error("certificate_not_reloaded", {{"what", made.error().sentence}});
     listener_tls_ = *made;
@@ -346,6 +350,14 @@ class Server {
     ledger_.close();
     if (!pages_left || !operators_left || !tasks_ended || !sandbox_ended) end_late();
     log_.always("stopped");
+    // A resolver that waits for a silent name server can't be cancelled, and holds nothing of ours.
+    bool const resolver_ended = co_await resolving_.join(clock_, clock_.steady() + resolver_patience);
+    if (!resolver_ended) end_without_resolver();
+  }
+
+  [[noreturn]] void end_without_resolver() {
+    sink_.flush();
+    std::_Exit(static_cast<int>(exit_status_));
   }
 
   core::Task<bool> stop_sandbox(core::SteadyTime deadline) {
@@ -383,6 +395,7 @@ class Server {
   core::SteadyTime refusing_until_ = core::SteadyTime::min();
   ExitStatus exit_status_ = ExitStatus::done;
   net::TaskGroup tasks_;
+  net::TaskGroup resolving_;
 };
 
 ExitStatus refuse_to_start(StartError const& error, core::Log& log) {

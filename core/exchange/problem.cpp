@@ -14,8 +14,8 @@ using enum ProblemCode;
 
 // In the order of the enumeration, one row each.
 constexpr std::array kinds{
-    ProblemKind{invalid_request, "INVALID_REQUEST", 400, Retry::never, "The request is malformed",
-                "请求有误，请稍后再试", "The request is malformed"},
+    ProblemKind{invalid_request, "INVALID_REQUEST", 400, Retry::never, "The request is malformed", "请求有误",
+                "The request is malformed"},
     ProblemKind{origin_forbidden, "ORIGIN_FORBIDDEN", 403, Retry::never, "Not a page of this mini program",
                 "请在小程序中使用", "Please use the mini program"},
     ProblemKind{not_found, "NOT_FOUND", 404, Retry::never, "No such path", "没有这个地址",

@@ -1,5 +1,6 @@
 #include "core/exchange/service.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/exchange/presentation.hpp"
@@ -175,11 +176,20 @@ Task<std::optional<Unready>> ConsumeService::get_token(Exchange& exchange) {
   co_return ports_.tokens.misconfigured() ? Unready::token_misconfigured : Unready::no_token;
 }
 
+Problem ConsumeService::until_token_is_due(Problem problem) const {
+  if (ports_.tokens.current()) return problem;
+  auto const due = std::chrono::ceil<seconds>(ports_.tokens.until_next_fetch()) + seconds(1);
+  problem.retry_after = std::max(problem.retry_after.value_or(seconds(0)), due);
+  return problem;
+}
+
 ConsumeResult ConsumeService::present(Exchange const& exchange, action::Reply const& reply) {
   Kind const kind = exchange.intent.kind;
   if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
     if (answer->number) return {*answer->number, kind};
-    return {problem_for(*answer, reply.because, ports_.clock.wall()), kind};
+    Problem problem = problem_for(*answer, reply.because, ports_.clock.wall());
+    bool const wants_token = answer->verdict == Verdict::token_refused;
+    return {wants_token ? until_token_is_due(std::move(problem)) : std::move(problem), kind};
   }
   if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
     if (stored->state != State::ok) return {problem_for(*stored), stored->kind, true};
@@ -190,7 +200,9 @@ ConsumeResult ConsumeService::present(Exchange const& exchange, action::Reply co
   }
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome))
     return {problem_for(*not_yours), kind};
-  if (auto const* unready = std::get_if<Unready>(&reply.outcome)) return {problem_for(*unready), kind};
+  if (auto const* unready = std::get_if<Unready>(&reply.outcome)) {
+    return {until_token_is_due(problem_for(*unready)), kind};
+  }
   return {storage_unavailable(), kind};
 }
 

@@ -74,6 +74,8 @@ class ConsumeService {
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Reply action);
 
   [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange);
+  /// A client that comes back for want of a token must find that one was asked for meanwhile.
+  [[nodiscard]] Problem until_token_is_due(Problem problem) const;
   [[nodiscard]] ConsumeResult present(Exchange const& exchange, action::Reply const& reply);
   void log_exchange(Exchange const& exchange, action::Settle const& settled) const;
 

@@ -25,7 +25,7 @@ bool is_allowed(std::string_view appid, AllowedAppids const& appids) {
   if (auto const* list = std::get_if<std::vector<std::string>>(&appids)) {
     return std::ranges::find(*list, appid) != list->end();
   }
-  return has_wechat_form(appid) || appid == tourist_appid;
+  return has_wechat_form(appid) || appid == tourist_appid || appid == std::get<AnyAppid>(appids).own;
 }
 
 /// What the address says of where the page runs; unknown when it says nothing WeChat would.

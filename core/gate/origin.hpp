@@ -12,8 +12,10 @@
 namespace onetap::core {
 
 /// The sandbox without APPID: any appid of WeChat's form (`wx` and 16 lower-case hex digits), and
-/// `touristappid`, which the developer tools use without an account.
-struct AnyAppid {};
+/// `touristappid`, which the developer tools use without an account; and the sandbox's own.
+struct AnyAppid {
+  std::string own;
+};
 
 /// Default: none is allowed.
 using AllowedAppids = std::variant<std::vector<std::string>, AnyAppid>;

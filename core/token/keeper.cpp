@@ -60,6 +60,12 @@ void TokenKeeper::drop(std::uint64_t generation) {
   wake_run_.notify_all();
 }
 
+milliseconds TokenKeeper::until_next_fetch() const {
+  SteadyTime const now = clock_.steady();
+  if (fetching_ || schedule_.next_fetch() <= now) return milliseconds(0);
+  return std::chrono::ceil<milliseconds>(schedule_.next_fetch() - now);
+}
+
 void TokenKeeper::take(TokenAnswer answer) {
   SteadyTime const now = clock_.steady();
   misconfigured_ = answer.misconfigured;

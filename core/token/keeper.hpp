@@ -50,6 +50,9 @@ class TokenKeeper {
   /// WeChat refused this one. Does nothing when another has taken its place.
   void drop(std::uint64_t generation);
 
+  /// How long until the next fetch; zero while one is due or under way. What a client is told to wait.
+  [[nodiscard]] milliseconds until_next_fetch() const;
+
   /// True while WeChat says that the operator must act before there can be a token.
   [[nodiscard]] bool misconfigured() const { return misconfigured_; }
 

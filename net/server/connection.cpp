@@ -225,11 +225,14 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
   error_code written;
   if (!bytes.empty()) written = co_await stream_.write(bytes);
   if (context_.log_requests) {
+    Router::Match const match = context_.router.match(request.method, request.path);
+    bool const unknown_path =
+        match.route == nullptr && match.refusal == Refusal::not_found;  // may hold a code
     auto const took = std::chrono::duration<double, std::milli>(context_.clock.steady() - request.arrived);
     context_.log.info("request", {{"listener", context_.listener},
                                   {"request_id", request.request_id},
                                   {"method", request.method},
-                                  {"path", request.path},
+                                  {"path", unknown_path ? std::string_view("-") : request.path},
                                   {"status", response.status},
                                   {"latency_ms", took.count()},
                                   {"remote", request.remote_address},

@@ -17,7 +17,9 @@ OriginPolicy configured() {
           .allow_devtools = true};
 }
 
-OriginPolicy sandbox_without_appid() { return {.appids = AnyAppid{}, .allow_devtools = true}; }
+OriginPolicy sandbox_without_appid() {
+  return {.appids = AnyAppid{"wxsandbox000000000"}, .allow_devtools = true};
+}
 
 std::string referer_of(std::string_view appid, std::string_view version) {
   return "https://servicewechat.com/" + std::string(appid) + "/" + std::string(version) + "/page-frame.html";
@@ -169,4 +171,11 @@ TEST_CASE("a policy can name the tourist's appid") {
 }
 
 }  // namespace
+TEST_CASE("the sandbox takes its own appid, which is none of WeChat's") {
+  auto const origin =
+      check_origin("https://servicewechat.com/wxsandbox000000000/1/page-frame.html", sandbox_without_appid());
+  REQUIRE(origin.has_value());
+  CHECK(origin->appid == "wxsandbox000000000");
+}
+
 }  // namespace onetap::core
