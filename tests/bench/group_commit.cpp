@@ -165,6 +165,7 @@ class Growing {
   void exchange(std::uint64_t count, std::size_t batch_size) {
     for (std::uint64_t done = 0; done < count; done += batch_size) {
       std::vector<storage::Command> begins;
+      begins.reserve(batch_size);
       for (std::size_t i = 0; i < batch_size; ++i) {
         begins.push_back(
             {.action = storage::BeginCommand{intent_of(codes_ + i, now_.wall)}, .steady = now_.steady});
@@ -207,7 +208,7 @@ class Growing {
 
   [[nodiscard]] std::uintmax_t size() const { return std::filesystem::file_size(path_); }
   [[nodiscard]] std::uint64_t codes() const { return codes_; }
-  void close() { file_.ledger->end(now_.wall); }
+  void close() const { file_.ledger->end(now_.wall); }
 
  private:
   static constexpr std::uint64_t maintained_each = 256;
