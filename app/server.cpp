@@ -193,7 +193,6 @@ class Server {
 
   /// Of a restored ledger: codes younger than the backup have no row in it.
   void refuse_until(core::SteadyTime time) {
-    refusing_until_ = time;
     service_.refuse_until(time);
     auto const left = std::chrono::ceil<std::chrono::seconds>(time - clock_.steady());
     log_.warn(
@@ -289,7 +288,7 @@ class Server {
       reasons.emplace_back(tokens_.misconfigured() ? "access_token refused: see the log"
                                                    : "no access_token yet");
     if (!ledger_.writable()) reasons.emplace_back("the ledger cannot be written");
-    if (clock_.steady() < refusing_until_) reasons.emplace_back("restored from a backup a moment ago");
+    if (service_.refuses()) reasons.emplace_back("restored from a backup a moment ago");
     if (stopping_) reasons.emplace_back("stopping");
     return reasons;
   }
@@ -392,7 +391,6 @@ class Server {
   net::HttpServer operator_;
   core::Signal stop_;
   bool stopping_ = false;
-  core::SteadyTime refusing_until_ = core::SteadyTime::min();
   ExitStatus exit_status_ = ExitStatus::done;
   net::TaskGroup tasks_;
   net::TaskGroup resolving_;

@@ -30,6 +30,7 @@ struct Request {
   std::string_view remote_address;
   std::string request_id;  // the client's when well-formed, else made
   core::SteadyTime arrived;
+  bool path_is_known = false;  // some route has it; an unknown one may hold anything, a code too
 
   /// The first field of that name (names compare without case).
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;

@@ -17,10 +17,6 @@ seconds until_next_minute(WallTime now) {
   return 60s - into_minute;
 }
 
-Problem wechat_unavailable(seconds retry_after) {
-  return {.code = ProblemCode::wechat_unavailable, .charged = Charged::unknown, .retry_after = retry_after};
-}
-
 Problem service_misconfigured() {
   return {.code = ProblemCode::service_misconfigured, .charged = Charged::unknown, .retry_after = 5s};
 }
@@ -67,6 +63,10 @@ Problem problem_for(ledger::NotYours const& not_yours) {
 
 Problem problem_for(Unready unready) {
   return unready == Unready::token_misconfigured ? service_misconfigured() : wechat_unavailable(2s);
+}
+
+Problem wechat_unavailable(seconds retry_after) {
+  return {.code = ProblemCode::wechat_unavailable, .charged = Charged::unknown, .retry_after = retry_after};
 }
 
 Problem storage_unavailable() {

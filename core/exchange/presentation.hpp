@@ -11,6 +11,8 @@ namespace onetap::core {
 [[nodiscard]] Problem problem_for(ledger::Stored const& stored);
 [[nodiscard]] Problem problem_for(ledger::NotYours const& not_yours);
 [[nodiscard]] Problem problem_for(Unready unready);
+/// Nothing was sent; after `retry_after` the same code is really tried.
+[[nodiscard]] Problem wechat_unavailable(seconds retry_after);
 [[nodiscard]] Problem storage_unavailable();
 [[nodiscard]] Problem server_busy();
 

@@ -31,11 +31,9 @@ ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
 Task<ConsumeResult> ConsumeService::consume(ConsumeRequest request) {
   // Awaits under way must not be cut short either: an answer that is on its way would be lost.
   co_await shield_from_cancellation();
-  if (SteadyTime const now = ports_.clock.steady(); now < refuse_until_) {
-    co_return ConsumeResult{Problem{.code = ProblemCode::wechat_unavailable,
-                                    .charged = Charged::unknown,
-                                    .retry_after = std::chrono::ceil<seconds>(refuse_until_ - now)},
-                            request.kind};
+  if (refuses()) {
+    auto const left = std::chrono::ceil<seconds>(refuse_until_ - ports_.clock.steady());
+    co_return ConsumeResult{wechat_unavailable(left), request.kind};
   }
   CodeKey const code_key = ports_.keyring.code_key(request.appid, request.code);
   if (auto const found = flights_.find(code_key); found != flights_.end()) {

@@ -54,6 +54,7 @@ class ConsumeService {
 
   /// Until then every code is answered WECHAT_UNAVAILABLE: a restored ledger does not know the youngest.
   void refuse_until(SteadyTime time) { refuse_until_ = time; }
+  [[nodiscard]] bool refuses() const { return ports_.clock.steady() < refuse_until_; }
 
   [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
 

@@ -161,6 +161,7 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   // An answer before the body is read keeps the connection only where the body has come already.
   bool const body_is_here = unread_.size() >= framing.content_length;
   Router::Match const match = context_.router.match(request.method, request.path);
+  request.path_is_known = match.route != nullptr || match.refusal != Refusal::not_found;
   std::optional<Response> early;
   if (match.route == nullptr) {
     early = context_.router.refuse(match.refusal, match.allowed_methods, request);
@@ -225,14 +226,11 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
   error_code written;
   if (!bytes.empty()) written = co_await stream_.write(bytes);
   if (context_.log_requests) {
-    Router::Match const match = context_.router.match(request.method, request.path);
-    bool const unknown_path =
-        match.route == nullptr && match.refusal == Refusal::not_found;  // may hold a code
     auto const took = std::chrono::duration<double, std::milli>(context_.clock.steady() - request.arrived);
     context_.log.info("request", {{"listener", context_.listener},
                                   {"request_id", request.request_id},
                                   {"method", request.method},
-                                  {"path", unknown_path ? std::string_view("-") : request.path},
+                                  {"path", request.path_is_known ? request.path : std::string_view("-")},
                                   {"status", response.status},
                                   {"latency_ms", took.count()},
                                   {"remote", request.remote_address},

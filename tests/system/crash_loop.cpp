@@ -152,6 +152,7 @@ struct Reply {
   int status = 0;
   std::string number;  // of a 200
   bool replayed = false;
+  bool is_last = false;  // the server closes the connection after it
 };
 
 /// One code, as everybody who presented it knows it.
@@ -356,6 +357,7 @@ class Worker {
     if (read_error) co_return Reply{};
     Reply reply{.status = static_cast<int>(response.result_int())};
     reply.replayed = response["Idempotent-Replayed"] == "true";
+    reply.is_last = !response.keep_alive();
     if (reply.status == 200) {
       error_code unreadable;
       json::value const body = json::parse(response.body(), unreadable);
@@ -380,13 +382,22 @@ class Worker {
     }
   }
 
+  core::Task<error_code> connect(boost::beast::tcp_stream& stream) {
+    stream.close();
+    stream.expires_after(5s);
+    auto const [refused] = co_await stream.async_connect(endpoint_, asio::as_tuple(asio::use_awaitable));
+    co_return refused;
+  }
+
   // New codes, repeats and strangers, until the server is gone or the time is up.
   core::Task<> caller(SteadyClock::time_point deadline) {
     boost::beast::tcp_stream stream(co_await asio::this_coro::executor);
-    stream.expires_after(5s);
-    auto const [refused] = co_await stream.async_connect(endpoint_, asio::as_tuple(asio::use_awaitable));
-    if (refused) co_return;
+    bool is_connected = false;
     while (SteadyClock::now() < deadline && touched_.size() < codes_per_kill * 2) {
+      if (!is_connected) {
+        error_code const refused = co_await connect(stream);
+        if (refused) co_return;
+      }
       std::uint64_t const kind = below(20);
       bool const repeats = kind < 5 && !stories_.empty();
       std::size_t const recent = std::min<std::size_t>(stories_.size(), 10);
@@ -395,6 +406,7 @@ class Worker {
       std::string const who = repeats && kind < 2 ? stranger_to(story) : owner_of(story);
       Reply const reply = co_await present(stream, story, who);
       if (reply.status == 0) co_return;
+      is_connected = !reply.is_last;
       acknowledge(story, who, reply);
     }
   }
@@ -423,34 +435,40 @@ class Worker {
 
   // ---- after a restart
 
+  core::Task<Reply> ask_one(boost::beast::tcp_stream& stream, bool& is_connected, CodeStory& story,
+                            std::string caller) {
+    if (!is_connected) {
+      error_code const refused = co_await connect(stream);
+      if (refused) {
+        tally_.sentences.push_back("a started server takes no connection: " + refused.message());
+        co_return Reply{};
+      }
+    }
+    Reply reply = co_await present(stream, story, caller);
+    if (reply.status == 0) tally_.sentences.push_back("no answer without a kill");
+    is_connected = reply.status != 0 && !reply.is_last;
+    acknowledge(story, caller, reply);
+    co_return reply;
+  }
+
   core::Task<> ask_again(std::vector<CodeStory*>& left) {
     boost::beast::tcp_stream stream(co_await asio::this_coro::executor);
-    stream.expires_after(5s);
-    auto const [refused] = co_await stream.async_connect(endpoint_, asio::as_tuple(asio::use_awaitable));
-    if (refused) {
-      tally_.sentences.push_back("a started server takes no connection: " + refused.message());
-      co_return;
-    }
-    while (!left.empty()) {
+    bool is_connected = false;
+    while (!left.empty() && tally_.sentences.empty()) {
       CodeStory& story = *left.back();
       left.pop_back();
-      std::string const owner = story.numbers.empty() ? owner_of(story) : story.numbers.begin()->first;
-      std::string const other = owner == owner_of(story) ? stranger_to(story) : owner_of(story);
       bool const was_acknowledged = !story.numbers.empty();
-      Reply const again = co_await present(stream, story, owner);
-      acknowledge(story, owner, again);
+      std::string const owner = was_acknowledged ? story.numbers.begin()->first : owner_of(story);
+      std::string const other = owner == owner_of(story) ? stranger_to(story) : owner_of(story);
+      Reply const again = co_await ask_one(stream, is_connected, story, owner);
+      if (was_acknowledged) ++tally_.numbers_replayed;
       if (was_acknowledged && (again.status != 200 || !again.replayed)) {
         ++tally_.numbers_lost;
         tally_.sentences.push_back(story.code + ": its number was acknowledged, now " +
                                    std::to_string(again.status));
       }
-      if (was_acknowledged) ++tally_.numbers_replayed;
-      Reply const to_other = co_await present(stream, story, other);
-      acknowledge(story, other, to_other);
-      if (again.status == 0 || to_other.status == 0) {
-        tally_.sentences.push_back("no answer without a kill");
-        co_return;
-      }
+      if (again.status == 0) co_return;
+      co_await ask_one(stream, is_connected, story, other);
     }
   }
 
