@@ -10,11 +10,13 @@
 #include <system_error>
 
 #include "core/crypto/digest.hpp"
+#include "core/crypto/keyring.hpp"
 
 namespace onetap::app {
 namespace {
 
 using KeyResult = core::Result<DataKey, std::string>;
+using core::crypto::Keyring;
 constexpr std::size_t key_bytes = 32;
 
 KeyResult sentence(std::string text) { return KeyResult(boost::system::in_place_error, std::move(text)); }
@@ -54,27 +56,76 @@ KeyResult make_key(std::filesystem::path const& path) {
   return KeyResult(boost::system::in_place_value, std::string(bytes.begin(), bytes.end()));
 }
 
+bool is_there(std::filesystem::path const& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+bool fits(KeyResult const& key, core::Digest const& ledger) {
+  return key && Keyring::fingerprint_of(bytes_of(*key)) == ledger;
+}
+
 }  // namespace
 
 std::filesystem::path data_key_path(std::filesystem::path const& database) {
   return database.string() + ".key";
 }
 
-core::Result<DataKey, std::string> load_data_key(std::optional<DataKey> const& configured,
-                                                 std::filesystem::path const& database) {
+std::filesystem::path new_data_key_path(std::filesystem::path const& database) {
+  return database.string() + ".key.new";
+}
+
+std::span<unsigned char const, 32> bytes_of(DataKey const& key) {
+  std::string_view const bytes = key.reveal();
+  return std::span<unsigned char const, key_bytes>(reinterpret_cast<unsigned char const*>(bytes.data()),
+                                                   key_bytes);
+}
+
+KeyResult read_data_key(std::filesystem::path const& file) {
+  auto text = read_text_file(file.string());
+  if (!text) return sentence("cannot read " + file.string() + ": " + text.error());
+  return decode(std::move(*text), file);
+}
+
+KeyResult load_data_key(std::optional<DataKey> const& configured, std::filesystem::path const& database,
+                        std::optional<core::Digest> const& ledger) {
   if (configured) return *configured;
   std::filesystem::path const path = data_key_path(database);
+  bool const has_file = is_there(path);
+  KeyResult key = has_file ? read_data_key(path)
+                           : sentence("the data key is missing: set ONETAP_DATA_KEY, or put " +
+                                      path.string() + " back; a new key would make every live code unknown");
+  if (!ledger || fits(key, *ledger) || !is_there(new_data_key_path(database))) return key;
+  KeyResult new_key = read_data_key(new_data_key_path(database));
+  return fits(new_key, *ledger) ? new_key : key;
+}
+
+KeyResult load_or_make_data_key(std::optional<DataKey> const& configured,
+                                std::filesystem::path const& database,
+                                std::optional<core::Digest> const& ledger) {
+  bool const is_first = !configured && !ledger && !is_there(database) && !is_there(data_key_path(database));
+  return is_first ? make_key(data_key_path(database)) : load_data_key(configured, database, ledger);
+}
+
+KeyResult make_new_data_key(std::filesystem::path const& database) {
+  std::error_code ignored;
+  std::filesystem::remove(new_data_key_path(database), ignored);
+  return make_key(new_data_key_path(database));
+}
+
+std::optional<std::string> settle_data_key_files(std::filesystem::path const& database,
+                                                 core::Digest const& ledger) {
+  std::filesystem::path const new_path = new_data_key_path(database);
+  if (!is_there(new_path)) return std::nullopt;
   std::error_code error;
-  if (std::filesystem::exists(path, error)) {
-    auto text = read_text_file(path.string());
-    if (!text) return sentence("cannot read " + path.string() + ": " + text.error());
-    return decode(std::move(*text), path);
+  if (fits(read_data_key(new_path), ledger)) {
+    std::filesystem::rename(new_path, data_key_path(database), error);
+  } else {
+    std::filesystem::remove(new_path, error);
   }
-  if (std::filesystem::exists(database, error)) {
-    return sentence(database.string() + " exists but its key does not: put " + path.string() +
-                    " back, or set ONETAP_DATA_KEY; a new key would make every live code unknown");
-  }
-  return make_key(path);
+  if (error) return "cannot put " + new_path.string() + " in its place: " + error.message();
+  if (!sync_folder_of(new_path)) return "cannot sync the folder of " + new_path.string();
+  return std::nullopt;
 }
 
 }  // namespace onetap::app

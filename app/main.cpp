@@ -9,6 +9,7 @@
 #include "app/commands/backup_command.hpp"
 #include "app/commands/demo_command.hpp"
 #include "app/commands/erase_command.hpp"
+#include "app/commands/key_command.hpp"
 #include "app/commands/ledger_command.hpp"
 #include "app/commands/pack_command.hpp"
 #include "app/commands/replay_command.hpp"
@@ -38,6 +39,7 @@ constexpr std::array commands{
     Command{"verify", "check every invariant of the ledger", onetap::app::run_verify_command},
     Command{"backup", "copy the ledger, also while a server runs", onetap::app::run_backup_command},
     Command{"restore", "put a backup where a server will find it", onetap::app::run_restore_command},
+    Command{"key", "rotate the data key", onetap::app::run_key_command},
     Command{"erase", "forget a person; the books stay", onetap::app::run_erase_command},
 };
 

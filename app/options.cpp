@@ -192,13 +192,67 @@ Problem apply_admin_token(std::string_view text, Settings& settings) {
 }
 
 Problem apply_verify(std::string_view text, Settings& settings) {
-  if (text == "session" || text == "signature") {
-    return quote(text) +
-           " is a level this version does not have yet; write origin (or none, for development)";
+  constexpr std::array levels{std::pair{std::string_view("none"), core::VerifyLevel::none},
+                              std::pair{std::string_view("origin"), core::VerifyLevel::origin},
+                              std::pair{std::string_view("session"), core::VerifyLevel::session},
+                              std::pair{std::string_view("signature"), core::VerifyLevel::signature}};
+  for (auto const& [name, level] : levels) {
+    if (text != name) continue;
+    settings.verify = level;
+    return std::nullopt;
   }
-  if (text != "none" && text != "origin") return quote(text) + " is not a level; write origin or none";
-  settings.verify = text == "none" ? core::VerifyLevel::none : core::VerifyLevel::origin;
+  return quote(text) + " is not a level; write signature, session, origin or none";
+}
+
+// "600/60": requests and seconds; "0" is off.
+Problem read_rate(std::string_view text, core::RatePolicy& policy) {
+  constexpr std::int64_t requests_max = 1'000'000;
+  constexpr std::int64_t seconds_max = 86'400;
+  policy = {};
+  if (text == "0") return std::nullopt;
+  std::size_t const slash = std::min(text.find('/'), text.size());
+  auto const requests = read_integer(text.substr(0, slash));
+  auto const period_s = read_integer(text.substr(std::min(slash + 1, text.size())));
+  bool const usable = requests && period_s && *requests >= 1 && *requests <= requests_max && *period_s >= 1 &&
+                      *period_s <= seconds_max;
+  if (!usable) return quote(text) + " is not requests/seconds; write e.g. 60/60, or 0 for no limit";
+  policy = {.requests = static_cast<std::uint32_t>(*requests), .period = std::chrono::seconds(*period_s)};
   return std::nullopt;
+}
+
+// "90s", "30m", "2h", "1d".
+Problem read_duration(std::string_view text, std::chrono::seconds& value) {
+  constexpr std::array units{std::pair{'s', 1}, std::pair{'m', 60}, std::pair{'h', 3600},
+                             std::pair{'d', 86'400}};
+  constexpr std::int64_t seconds_min = 60;
+  constexpr std::int64_t seconds_max = 30L * 86'400;
+  Problem const wrong = quote(text) + " is not a time from 60s to 30d; write e.g. 30m or 2h";
+  if (text.empty()) return wrong;
+  auto const* const unit = std::ranges::find(units, text.back(), &std::pair<char, int>::first);
+  auto const count = read_integer(text.substr(0, text.size() - 1));
+  if (unit == units.end() || !count || *count < 1 || *count > seconds_max) return wrong;
+  std::int64_t const in_seconds = *count * unit->second;
+  if (in_seconds < seconds_min || in_seconds > seconds_max) return wrong;
+  value = std::chrono::seconds(in_seconds);
+  return std::nullopt;
+}
+
+Problem apply_service_token(std::string_view text, Settings& settings) {
+  constexpr std::size_t bytes_min = 32;
+  constexpr std::size_t bytes_max = 512;
+  constexpr std::size_t tokens_max = 2;
+  settings.service_tokens.clear();
+  while (true) {
+    std::string_view const token = text.substr(0, text.find(','));
+    bool const usable = token.size() >= bytes_min && token.size() <= bytes_max && is_visible_ascii(token);
+    if (!usable || settings.service_tokens.size() == tokens_max) {
+      return "is not one token of 32 to 512 visible ASCII characters, or two with a comma between while "
+             "rotating; make one with: openssl rand -hex 32";
+    }
+    settings.service_tokens.emplace_back(std::string(token));
+    if (token.size() == text.size()) return std::nullopt;
+    text.remove_prefix(token.size() + 1);
+  }
 }
 
 Problem apply_token_mode(std::string_view text, Settings& /*settings*/) {
@@ -237,6 +291,40 @@ Problem apply_max_connections(std::string_view text, Settings& settings) {
   return problem;
 }
 
+Problem apply_connections_per_address(std::string_view text, Settings& settings) {
+  std::int64_t connections = 0;
+  Problem problem = read_integer_within(text, 0, 1'000'000, "connections", connections);
+  settings.connections_per_address_max = static_cast<std::size_t>(connections);
+  return problem;
+}
+
+Problem apply_trusted_proxies(std::string_view text, Settings& settings) {
+  settings.trusted_proxies.clear();
+  while (true) {
+    std::string_view range = text.substr(0, text.find(','));
+    std::size_t const size = range.size();
+    while (range.starts_with(' ')) range.remove_prefix(1);
+    while (range.ends_with(' ')) range.remove_suffix(1);
+    auto const parsed = net::AddressRange::parse(range);
+    if (!parsed) {
+      return quote(range) + " is not an address or a range of them; write e.g. 10.0.0.0/8,fd00::/8,192.0.2.7";
+    }
+    settings.trusted_proxies.push_back(*parsed);
+    if (size == text.size()) return std::nullopt;
+    text.remove_prefix(size + 1);
+  }
+}
+
+Problem apply_public_url(std::string_view text, Settings& settings) {
+  HttpsUrl url;
+  if (read_https_url(text, url)) {
+    return quote(text) + " is not an https URL of host, port and path; write e.g. " +
+           "https://api.example.com/onetap";
+  }
+  settings.public_path = url.base_path;
+  return std::nullopt;
+}
+
 constexpr std::string_view mini_program_group = "Mini program";
 constexpr std::string_view public_group = "Public listener";
 constexpr std::string_view callers_group = "Callers";
@@ -270,7 +358,7 @@ constexpr auto option_table = std::to_array<Option>({
      .variable = "ONETAP_TLS",
      .value_name = "on|off",
      .default_text = "on",
-     .help = "off speaks plain HTTP, on a loopback address only",
+     .help = "off speaks plain HTTP: on a loopback address, or behind ONETAP_TRUSTED_PROXIES",
      .apply = [](std::string_view text, Settings& to) { return read_switch(text, "on", "off", to.tls); }},
     {.group = public_group,
      .variable = "ONETAP_TLS_CERT",
@@ -289,13 +377,41 @@ constexpr auto option_table = std::to_array<Option>({
      .default_text = "10000",
      .help = "connections held at the same time",
      .apply = apply_max_connections},
+    {.group = public_group,
+     .variable = "ONETAP_MAX_CONNECTIONS_PER_IP",
+     .value_name = "COUNT",
+     .default_text = "0",
+     .help = "of these, by one address (IPv6: by one /64) that is no trusted proxy; 0 is off",
+     .apply = apply_connections_per_address},
+    {.group = public_group,
+     .variable = "ONETAP_TRUSTED_PROXIES",
+     .value_name = "RANGES",
+     .help =
+         "addresses and CIDR ranges, comma-separated, whose X-Forwarded-For is believed: your own proxies",
+     .apply = apply_trusted_proxies},
+    {.group = public_group,
+     .variable = "ONETAP_PROXY_PROTOCOL",
+     .value_name = "off|v2",
+     .default_text = "off",
+     .help = "v2: trusted proxies begin each connection with the PROXY protocol's version 2, and nobody else "
+             "may connect",
+     .apply = [](std::string_view text,
+                 Settings& to) { return read_switch(text, "v2", "off", to.proxy_protocol); }},
+    {.group = public_group,
+     .variable = "ONETAP_PUBLIC_URL",
+     .value_name = "URL",
+     .help = "what the page calls, where a path stands before ours (https://api.example.com/onetap): paths "
+             "are served with it and without, and signatures are over what the page sent",
+     .apply = apply_public_url},
 
     {.group = callers_group,
      .variable = "ONETAP_VERIFY",
      .value_name = "LEVEL",
-     .default_text = "origin",
-     .help = "what a caller must show: origin (a Referer of the mini program), or none, off loopback only "
-             "with --sandbox",
+     .default_text = "signature",
+     .sandbox_default_text = "origin",
+     .help = "what a caller must show, each level with those before it: none (off loopback only with "
+             "--sandbox), origin (a Referer of the mini program), session (of a login), signature (of each "
+             "request)",
      .apply = apply_verify},
     {.group = callers_group,
      .variable = "ONETAP_ALLOW_DEVTOOLS",
@@ -304,6 +420,43 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "whether origin accepts WeChat's developer tools",
      .apply = [](std::string_view text,
                  Settings& to) { return read_switch(text, "true", "false", to.allow_devtools); }},
+    {.group = callers_group,
+     .variable = "ONETAP_SERVICE_TOKEN",
+     .value_name = "TOKEN",
+     .secret = true,
+     .help = "what your own backend presents as Authorization: Bearer, instead of all the above; two with a "
+             "comma between while rotating",
+     .apply = apply_service_token},
+    {.group = callers_group,
+     .variable = "ONETAP_SESSION_IDLE",
+     .value_name = "TIME",
+     .default_text = "2h",
+     .help = "how long a session lives after its last use (60s to 30d)",
+     .apply = [](std::string_view text, Settings& to) { return read_duration(text, to.session_idle); }},
+    {.group = callers_group,
+     .variable = "ONETAP_SESSION_MAX",
+     .value_name = "TIME",
+     .default_text = "24h",
+     .help = "how long a session lives at most (60s to 30d)",
+     .apply = [](std::string_view text, Settings& to) { return read_duration(text, to.session_max); }},
+    {.group = callers_group,
+     .variable = "ONETAP_RATE_IP",
+     .value_name = "N/SECONDS",
+     .default_text = "600/60",
+     .help = "requests of one address (IPv6: of one /64) that has not proved who it is; 0 is off",
+     .apply = [](std::string_view text, Settings& to) { return read_rate(text, to.rate_address); }},
+    {.group = callers_group,
+     .variable = "ONETAP_RATE_USER",
+     .value_name = "N/SECONDS",
+     .default_text = "60/60",
+     .help = "requests of one user, codes and all others apart; 0 is off",
+     .apply = [](std::string_view text, Settings& to) { return read_rate(text, to.rate_user); }},
+    {.group = callers_group,
+     .variable = "ONETAP_RATE_GLOBAL",
+     .value_name = "N/SECONDS",
+     .default_text = "0",
+     .help = "requests of everybody together, backends aside; 0 is off",
+     .apply = [](std::string_view text, Settings& to) { return read_rate(text, to.rate_everybody); }},
 
     {.group = wechat_group,
      .variable = "ONETAP_WECHAT_URL",
@@ -386,23 +539,12 @@ constexpr auto option_table = std::to_array<Option>({
 });
 
 constexpr auto planned_table = std::to_array<std::string_view>({
-    "ONETAP_RATE_IP",
-    "ONETAP_RATE_USER",
-    "ONETAP_RATE_GLOBAL",
-    "ONETAP_TRUSTED_PROXIES",
-    "ONETAP_MAX_CONNECTIONS_PER_IP",
-    "ONETAP_SERVICE_TOKEN",
-    "ONETAP_SERVICE_TOKEN_FILE",
-    "ONETAP_PUBLIC_URL",
     "ONETAP_TAPS_PER_USER_DAY",
     "ONETAP_BUDGET_DAY",
     "ONETAP_APPS",
     "ONETAP_WECHAT_FALLBACK_URLS",
     "ONETAP_WECHAT_PROXY",
     "ONETAP_SEND_OPENID",
-    "ONETAP_PROXY_PROTOCOL",
-    "ONETAP_SESSION_IDLE",
-    "ONETAP_SESSION_MAX",
     "ONETAP_EVENTS_DAYS",
     "ONETAP_ALERT_URL",
     "ONETAP_ALERT_SECRET",

@@ -18,7 +18,10 @@
 #include <random>
 
 #include "app/data_key.hpp"
+#include "app/keyed_ledger.hpp"
 #include "app/sandbox/sandbox.hpp"
+#include "app/upkeep.hpp"
+#include "core/crypto/digest.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/service.hpp"
 #include "core/limits.hpp"
@@ -26,6 +29,7 @@
 #include "net/api/routes.hpp"
 #include "net/asio_clock.hpp"
 #include "net/server/http_server.hpp"
+#include "net/server/load_monitor.hpp"
 #include "net/task_group.hpp"
 #include "net/wechat/wechat_client.hpp"
 #include "storage/ledger_thread.hpp"
@@ -51,19 +55,17 @@ std::filesystem::path absolute(std::filesystem::path const& path) {
   return ignored ? path : made;
 }
 
-std::span<unsigned char const, 32> key_bytes(DataKey const& key) {
-  std::string_view const bytes = key.reveal();
-  return std::span<unsigned char const, 32>(reinterpret_cast<unsigned char const*>(bytes.data()), 32);
+core::SessionLife session_life(Settings const& settings) {
+  return {.idle = settings.session_idle, .longest = settings.session_max};
 }
 
-storage::LedgerOptions ledger_options(Settings const& settings, core::crypto::Keyring const& keyring,
-                                      core::Clock const& clock) {
+storage::LedgerOptions ledger_options(Settings const& settings, core::Clock const& clock) {
   return {.path = absolute(settings.database_path),
           .mode = settings.sandbox ? storage::LedgerMode::sandbox : storage::LedgerMode::real,
-          .key_fingerprint = keyring.fingerprint(),
           .settings = {.replay_window = settings.replay_window,
                        .prices = {.quick_micro_yuan = settings.price_quick_micro_yuan,
-                                  .realtime_micro_yuan = settings.price_realtime_micro_yuan}},
+                                  .realtime_micro_yuan = settings.price_realtime_micro_yuan},
+                       .session_life = session_life(settings)},
           .now = {.wall = clock.wall(), .steady = clock.steady()}};
 }
 
@@ -127,6 +129,31 @@ unsigned short port_of(std::string_view address) {
   return port;
 }
 
+std::string random_seed() {
+  std::array<unsigned char, 16> bytes{};
+  core::crypto::fill_random(bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+/// The operators' ledger: whose sessions it ends, end in memory, too.
+class Administration final : public core::LedgerAdmin {
+ public:
+  Administration(core::LedgerAdmin& ledger, core::SessionBook& sessions)
+      : ledger_(ledger), sessions_(sessions) {}
+
+  [[nodiscard]] core::Task<core::admin::Answer> administer(core::admin::Command command) override {
+    core::admin::Answer answer = co_await ledger_.administer(std::move(command));
+    if (answer) {
+      for (core::CallerKey const& user : answer->users) sessions_.forget_user(user);
+    }
+    co_return answer;
+  }
+
+ private:
+  core::LedgerAdmin& ledger_;
+  core::SessionBook& sessions_;
+};
+
 double random_fraction() {
   std::random_device device;
   return std::uniform_real_distribution<>(0.0, 1.0)(device);
@@ -149,8 +176,7 @@ void raise_descriptor_limit(std::size_t connections_max, core::Log& log) {
 
 /// What a server is made of and may be missing; everything of it is there before a server is.
 struct Parts {
-  core::crypto::Keyring const& keyring;
-  storage::LedgerFile ledger;
+  KeyedLedger ledger;
   net::TlsContext wechat_tls;
   net::WeChatAddress wechat_address;
   std::optional<net::TlsContext> listener_tls;
@@ -170,26 +196,47 @@ class Server {
         sandbox_(parts.sandbox),
         listener_tls_(std::move(parts.listener_tls)),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
-        ledger_(std::move(parts.ledger), clock_, [this](std::string const& reason) { die_of_disk(reason); }),
+        keyring_(parts.ledger.keyring),
+        ledger_(std::move(parts.ledger.file), clock_,
+                [this](std::string const& reason) { die_of_disk(reason); }),
         wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_address)),
         tokens_(clock_, wechat_, log_, {.appid = settings_.appid, .secret = settings_.secret},
                 settings_.wechat_timeout, random_fraction),
         service_({.clock = clock_,
                   .ledger = ledger_,
+                  .sessions = ledger_,
                   .wechat = wechat_,
                   .tokens = tokens_,
-                  .keyring = parts.keyring,
+                  .keyring = keyring_,
                   .log = log_},
                  settings_.wechat_timeout),
-        phone_(service_, parts.keyring, log_, settings_.appid,
-               {.level = settings_.verify, .origin = origin_policy()}),
-        public_(loop_, clock_, log_, net::public_routes(phone_), public_options()),
-        operators_(ledger_, clock_, log_,
+        decrypting_(
+            {.clock = clock_, .ledger = ledger_, .sessions = ledger_, .keyring = keyring_, .log = log_}),
+        sessions_(session_life(settings_)),
+        user_keys_({.clock = clock_,
+                    .wechat = wechat_,
+                    .tokens = tokens_,
+                    .store = ledger_,
+                    .keyring = keyring_,
+                    .log = log_}),
+        logins_({.clock = clock_, .wechat = wechat_, .store = ledger_, .keyring = keyring_, .log = log_},
+                {.appid = settings_.appid, .secret = settings_.secret}, sessions_),
+        gate_(clock_, sessions_, user_keys_, log_, gate_settings()),
+        session_api_(logins_, clock_, quota_source()),
+        phone_(service_, decrypting_, gate_, keyring_, settings_.appid),
+        public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
+        administration_(ledger_, sessions_),
+        upkeep_(keyring_, ledger_, clock_, absolute(settings_.database_path), settings_.data_key.has_value()),
+        operators_(administration_, upkeep_, clock_, log_,
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
         operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
                   operator_options()),
+        load_(clock_, [this] { return ledger_queue_fill(); }),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {}
+
+  /// Those of earlier runs that still live.
+  void load(std::vector<core::SessionRow> sessions) { sessions_.load(std::move(sessions)); }
 
   /// Of a restored ledger: codes younger than the backup have no row in it.
   void refuse_until(core::SteadyTime time) {
@@ -208,6 +255,9 @@ class Server {
       resolving_.spawn(wechat_.run());
       tasks_.spawn(tokens_.run());
       tasks_.spawn(maintain_ledger());
+      tasks_.spawn(keep_sessions());
+      tasks_.spawn(load_.run());
+      tasks_.spawn(rotate_ticket_keys());
       tasks_.spawn(obey_signals());
     } else {
       exit_status_ = ExitStatus::cannot_run;
@@ -236,12 +286,39 @@ class Server {
     return policy;
   }
 
+  [[nodiscard]] core::Gatekeeper::Settings gate_settings() const {
+    return {.level = settings_.verify,
+            .origin = origin_policy(),
+            .service_tokens = settings_.service_tokens,
+            .address = settings_.rate_address,
+            .user = settings_.rate_user,
+            .everybody = settings_.rate_everybody,
+            .seed = random_seed()};
+  }
+
+  // Each tap burns a paid unit for nothing while an exchange would fail.
+  [[nodiscard]] core::QuotaSource quota_source() {
+    return [this](core::Kind /*kind*/) {
+      bool const serves = unreadiness().empty();
+      return core::Quota{.unavailable = serves ? std::nullopt : std::optional(core::NoQuota::service)};
+    };
+  }
+
+  [[nodiscard]] net::PublicSurface public_surface() {
+    return {.gate = gate_, .sessions = session_api_, .phone = phone_, .quota = quota_source()};
+  }
+
   [[nodiscard]] net::HttpServerOptions public_options() const {
     return {.listener = "public",
             .address = settings_.listen.address,
             .port = settings_.listen.port,
             .tls = listener_tls_,
-            .connections_max = settings_.connections_max};
+            .connections_max = settings_.connections_max,
+            .connections_per_address_max = settings_.connections_per_address_max,
+            .trusted_proxies = settings_.trusted_proxies,
+            .proxy_protocol = settings_.proxy_protocol,
+            .path_prefix = settings_.public_path,
+            .expects_proxies = true};
   }
 
   [[nodiscard]] net::HttpServerOptions operator_options() const {
@@ -302,6 +379,32 @@ class Server {
     }
   }
 
+  // Sessions that ended, and when the others were used; what is not told before the end is as good as unused.
+  core::Task<> keep_sessions() {
+    co_await core::shield_from_cancellation();
+    while (!stopping_) {
+      [[maybe_unused]] bool const told =
+          co_await clock_.wait(stop_, clock_.steady() + limits::session_store_rhythm);
+      core::SessionChanges changes = sessions_.take_changes(clock_.wall());
+      if (changes.used.empty() && changes.ended.empty()) continue;
+      bool const stored = co_await ledger_.change_sessions(changes);
+      if (!stored) sessions_.tell_again(std::move(changes.ended));
+    }
+  }
+
+  // A stolen key opens the sessions of a day, and not those of the process's life.
+  core::Task<> rotate_ticket_keys() {
+    co_await core::shield_from_cancellation();
+    while (!stopping_) {
+      bool const told = co_await clock_.wait(stop_, clock_.steady() + limits::ticket_key_time);
+      if (!told && listener_tls_) listener_tls_->rotate_ticket_keys();
+    }
+  }
+
+  [[nodiscard]] double ledger_queue_fill() const {
+    return static_cast<double>(ledger_.statistics().queued) / static_cast<double>(limits::ledger_queue_max);
+  }
+
   core::Task<> obey_signals() {
     co_await core::shield_from_cancellation();
     while (true) {
@@ -336,12 +439,14 @@ class Server {
   // ledger, which commits its last batch. The loop ends by itself.
   core::Task<> stop() {
     core::SteadyTime const deadline = clock_.steady() + limits::drain_time;
+    upkeep_.stop();
     public_.stop();
     operator_.stop();
     bool const pages_left = co_await public_.drain(deadline);
     bool const operators_left = co_await operator_.drain(deadline);
     stop_.notify_all();
     tokens_.stop();
+    load_.stop();
     wechat_.stop();
     signals_.cancel();
     bool const tasks_ended = co_await tasks_.join(clock_, deadline);
@@ -381,14 +486,24 @@ class Server {
   Sandbox* sandbox_;
   std::optional<net::TlsContext> listener_tls_;
   asio::signal_set signals_;
+  core::crypto::Keyring keyring_;
   storage::LedgerThread ledger_;
   net::WeChatClient wechat_;
   core::TokenKeeper tokens_;
   core::ConsumeService service_;
+  core::DecryptService decrypting_;
+  core::SessionBook sessions_;
+  core::UserKeys user_keys_;
+  core::LoginService logins_;
+  core::Gatekeeper gate_;
+  net::SessionApi session_api_;
   net::PhoneApi phone_;
   net::HttpServer public_;
+  Administration administration_;
+  Upkeep upkeep_;
   net::OperatorApi operators_;
   net::HttpServer operator_;
+  net::LoadMonitor load_;
   core::Signal stop_;
   bool stopping_ = false;
   ExitStatus exit_status_ = ExitStatus::done;
@@ -407,10 +522,6 @@ ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
   asio::io_context loop{1};
   net::AsioClock clock(loop.get_executor());
 
-  auto const key = load_data_key(settings.data_key, absolute(settings.database_path));
-  if (!key) return refuse_to_start(misconfigured("ONETAP_DATA_KEY: " + key.error()), log);
-  core::crypto::Keyring const keyring(key_bytes(*key));
-
   std::optional<net::TlsContext> listener_tls;
   if (settings.tls) {
     auto loaded = load_listener_tls(settings, clock.wall());
@@ -422,12 +533,13 @@ ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
   auto wechat_tls = load_wechat_tls(settings, sandbox ? &*sandbox : nullptr);
   if (!wechat_tls) return refuse_to_start(wechat_tls.error(), log);
 
-  auto ledger = storage::open_ledger(ledger_options(settings, keyring, clock));
+  auto ledger = open_keyed_ledger(ledger_options(settings, clock), settings.data_key);
   if (!ledger)
     return refuse_to_start({.status = status_of(ledger.error().kind), .sentence = ledger.error().sentence},
                            log);
-  if (ledger->recovery.attempts_in_doubt > 0)
-    log.warn("recovered", {{"attempts_in_doubt", ledger->recovery.attempts_in_doubt}});
+  storage::Recovery recovery = std::move(ledger->file.recovery);
+  if (recovery.attempts_in_doubt > 0)
+    log.warn("recovered", {{"attempts_in_doubt", recovery.attempts_in_doubt}});
 
   net::WeChatAddress address{.host = settings.wechat_url.host,
                              .port = settings.wechat_url.port,
@@ -437,15 +549,14 @@ ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
     if (!bound) return refuse_to_start({.status = ExitStatus::cannot_run, .sentence = bound.error()}, log);
     address = {.host = "127.0.0.1", .port = port_of(*bound), .base_path = {}};
   }
-  std::optional<core::SteadyTime> const refuse_until = ledger->recovery.refuse_until;
-  Parts parts{.keyring = keyring,
-              .ledger = std::move(*ledger),
+  Parts parts{.ledger = std::move(*ledger),
               .wechat_tls = *wechat_tls,
               .wechat_address = std::move(address),
               .listener_tls = std::move(listener_tls),
               .sandbox = sandbox ? &*sandbox : nullptr};
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
-  if (refuse_until) server.refuse_until(*refuse_until);
+  server.load(std::move(recovery.sessions));
+  if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);
   return server.run();
 }
 

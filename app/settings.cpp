@@ -237,10 +237,18 @@ class Parsing {
   }
 
   void check_public_listener(Settings const& settings) {
-    if (!are_usable({"ONETAP_LISTEN"}) || settings.listen.is_loopback()) return;
-    if (!settings.tls && are_usable({"ONETAP_TLS"})) {
+    if (settings.proxy_protocol && settings.trusted_proxies.empty() &&
+        are_usable({"ONETAP_PROXY_PROTOCOL", "ONETAP_TRUSTED_PROXIES"})) {
       problems_.emplace_back(
-          "ONETAP_TLS: off is for loopback only; set it to on, or ONETAP_LISTEN to 127.0.0.1:8443");
+          "ONETAP_PROXY_PROTOCOL: v2 is taken from trusted proxies only; name them in "
+          "ONETAP_TRUSTED_PROXIES, or set it to off");
+    }
+    if (!are_usable({"ONETAP_LISTEN"}) || settings.listen.is_loopback()) return;
+    bool const is_behind_proxy = !settings.trusted_proxies.empty();
+    if (!settings.tls && !is_behind_proxy && are_usable({"ONETAP_TLS", "ONETAP_TRUSTED_PROXIES"})) {
+      problems_.emplace_back(
+          "ONETAP_TLS: off is for loopback, or behind proxies of yours; set it to on, ONETAP_LISTEN to "
+          "127.0.0.1:8443, or ONETAP_TRUSTED_PROXIES to where they are");
     }
     if (settings.verify == core::VerifyLevel::none && !settings.sandbox) {
       problems_.emplace_back(

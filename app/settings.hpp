@@ -11,10 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "core/gate/rate_limiter.hpp"
 #include "core/gate/verify_level.hpp"
 #include "core/log.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
+#include "net/server/client_address.hpp"
 
 namespace onetap::app {
 
@@ -59,6 +61,10 @@ struct Settings {
   std::string tls_certificate_path;  // both empty in the sandbox: a self-signed pair is made
   std::string tls_key_path;
   std::size_t connections_max = 0;
+  std::size_t connections_per_address_max = 0;     // 0: no such limit
+  std::vector<net::AddressRange> trusted_proxies;  // whose X-Forwarded-For is believed
+  bool proxy_protocol = false;                     // they say version 2 of it first
+  std::string public_path;                         // of ONETAP_PUBLIC_URL: empty, or "/onetap"
 
   ListenAddress admin_listen;
   std::optional<core::OperatorToken> admin_token;
@@ -72,8 +78,14 @@ struct Settings {
   std::string wechat_ca_path;  // PEM; empty: the system's store (in the sandbox, its own)
   std::chrono::milliseconds wechat_timeout{0};
 
-  core::VerifyLevel verify = core::VerifyLevel::origin;
+  core::VerifyLevel verify = core::VerifyLevel::signature;
   bool allow_devtools = true;
+  std::vector<core::ServiceToken> service_tokens;
+  std::chrono::seconds session_idle{0};
+  std::chrono::seconds session_max{0};
+  core::RatePolicy rate_address;
+  core::RatePolicy rate_user;
+  core::RatePolicy rate_everybody;
 
   std::int64_t price_quick_micro_yuan = 0;
   std::int64_t price_realtime_micro_yuan = 0;

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "core/crypto/keyring.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/result.hpp"
 #include "core/task.hpp"
@@ -44,16 +47,28 @@ struct ErasePerson {
   std::optional<Digest> user_key;
 };
 
+/// Another data key takes over: in one commit, whatever is sealed is sealed anew and the ledger is the new
+/// key's.
+struct RotateKey {
+  Digest key_fingerprint{};  // the new key's
+  /// Opens with what there was and seals with the new key; none when the bytes do not open. Called on the
+  /// thread of the ledger.
+  std::function<std::optional<SealedBytes>(crypto::SealedField field, std::int64_t row,
+                                           SealedBytes const& sealed)>
+      reseal;
+};
+
 struct Command {
-  std::variant<Resolve, AddPack, PricePack, ErasePerson> act;
+  std::variant<Resolve, AddPack, PricePack, ErasePerson, RotateKey> act;
   WallTime at;
 };
 
 /// What was done, durable by now.
 struct Done {
   std::int64_t id = 0;     // the consumption's or the pack's
-  std::int64_t count = 0;  // consumptions erased, or units moved from the overdraft
+  std::int64_t count = 0;  // consumptions erased, units moved from the overdraft, or secrets sealed anew
   std::string sentence;    // for the operator
+  std::vector<CallerKey> users{};  // the erased person, whose sessions are over
 };
 
 /// Nothing was changed.
@@ -78,6 +93,22 @@ class LedgerAdmin {
   virtual ~LedgerAdmin() = default;
 
   [[nodiscard]] virtual Task<admin::Answer> administer(admin::Command command) = 0;
+};
+
+/// Port: what operators have a running server do with the ledger's files. Thread: the loop's, which never
+/// waits for them.
+class LedgerUpkeep {
+ public:
+  LedgerUpkeep() = default;
+  LedgerUpkeep(LedgerUpkeep const&) = delete;
+  LedgerUpkeep& operator=(LedgerUpkeep const&) = delete;
+  virtual ~LedgerUpkeep() = default;
+
+  /// A verified copy of the ledger in a new file; `file` is an absolute path.
+  [[nodiscard]] virtual Task<admin::Answer> back_up(std::string file) = 0;
+  /// Another data key takes over: the one in `new_key_file` (an absolute path), or with an empty path one
+  /// that is made and put in the place of `<database>.key`.
+  [[nodiscard]] virtual Task<admin::Answer> rotate_key(std::string new_key_file) = 0;
 };
 
 }  // namespace onetap::core

@@ -21,14 +21,44 @@ inline constexpr std::size_t scene_bytes_max = 32;
 inline constexpr std::size_t out_id_bytes_max = 64;
 inline constexpr std::size_t json_depth_max = 4;
 
+// The gate (contract, "Who the caller is").
+inline constexpr std::size_t session_token_bytes = 43;  // base64url of 256 bits
+inline constexpr std::size_t js_code_bytes_max = 128;
+inline constexpr std::size_t openid_bytes_max = 128;  // 28 have been seen
+inline constexpr auto timestamp_skew_max = 300s;
+inline constexpr std::size_t nonce_bytes_min = 16;
+inline constexpr std::size_t nonce_bytes_max = 64;
+inline constexpr std::size_t nonces_per_session_max = 1024;
+inline constexpr std::size_t sessions_per_user_max = 5;  // phone, tablet, desktop, and two of the past
+inline constexpr std::size_t sessions_max = 200'000;     // some 500 bytes each
+inline constexpr auto session_touch_interval = 5min;     // how stale a stored time of last use may be
+// Until then a session_key opens what a page encrypted before it had to log in anew.
+inline constexpr auto session_key_keep_beyond_session = 24h;
+inline constexpr auto session_store_rhythm = 60s;     // of telling the store of uses and ends
+inline constexpr std::size_t user_keys_max = 20'000;  // users whose keys are held; 3 keys each
+inline constexpr std::size_t user_key_fetches_per_minute = 3;
+inline constexpr auto login_time = 4s;  // jscode2session, within what a page waits
+inline constexpr std::size_t encrypted_data_bytes_max = 4096;
+
 // The listener's patience.
-inline constexpr auto handshake_time = 5s;
+inline constexpr auto handshake_time = 5s;    // from the accepted connection on, PROXY header included
+inline constexpr auto first_byte_time = 10s;  // of the first request, once TLS stands
 inline constexpr auto header_time = 5s;
 inline constexpr auto body_time = 5s;
 inline constexpr auto write_time = 10s;
 inline constexpr auto keep_alive_idle_time = 60s;
 inline constexpr auto tls_shutdown_time = 1s;
 inline constexpr std::size_t requests_per_connection_max = 1000;
+inline constexpr auto repeated_log_interval = 1min;  // of lines that each turned-away client would cause
+
+// Load shedding: a loop this late, or a storage queue this full, in three looks one after the other.
+inline constexpr auto load_look_interval = 100ms;
+inline constexpr auto loop_lag_shedding_logins = 50ms;
+inline constexpr auto loop_lag_shedding_all = 250ms;
+inline constexpr double queue_fill_shedding_logins = 0.5;
+inline constexpr double queue_fill_shedding_all = 0.9;
+
+inline constexpr auto ticket_key_time = 12h;  // a TLS ticket key serves so long, and decrypts as long again
 
 // One exchange. WeChat drops a page's request 5 s after the page went to the background
 // (facts/wechat-api.md §6.1), so the whole answer must come before that.

@@ -51,6 +51,10 @@ using AppSecret = Confidential<struct AppSecretTag>;
 using AccessToken = Confidential<struct AccessTokenTag>;
 using Code = Confidential<struct CodeTag>;
 using IdempotencyKey = Confidential<struct IdempotencyKeyTag>;
+using JsCode = Confidential<struct JsCodeTag>;          // wx.login's
+using OpenId = Confidential<struct OpenIdTag>;          // a user, as one mini program knows it
+using SessionKey = Confidential<struct SessionKeyTag>;  // WeChat's, base64 of 16 bytes as it came
+using ServiceToken = Confidential<struct ServiceTokenTag>;
 using OperatorToken = Confidential<struct OperatorTokenTag>;
 
 /// What a caller may see of a phone number, and what the ledger and the logs may: at most the first

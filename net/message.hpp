@@ -23,12 +23,16 @@ struct Header {
 /// One request as the server read it. Views stay valid until its response has been returned.
 struct Request {
   std::string_view method;
-  std::string_view path;   // of the target, without the query
-  std::string_view query;  // without "?"; may be empty
+  std::string_view target;  // path and query as received
+  std::string_view path;    // of the target, without the query
+  std::string_view query;   // without "?"; may be empty
   std::span<Header const> headers;
   std::string_view body;
   std::string_view remote_address;
-  std::string request_id;  // the client's when well-formed, else made
+  std::string signed_target;   // path and query as the page sent them, before a proxy stripped a prefix
+  std::string client_address;  // behind trusted proxies the page's, else remote_address
+  std::string limit_key;       // what limits by address go by: 4 bytes of IPv4, the first 8 of IPv6
+  std::string request_id;      // the client's when well-formed, else made
   core::SteadyTime arrived;
   bool path_is_known = false;  // some route has it; an unknown one may hold anything, a code too
 
@@ -37,6 +41,9 @@ struct Request {
 
   /// True when the header occurs more than once.
   [[nodiscard]] bool repeats_header(std::string_view name) const;
+
+  /// True when Content-Type says application/json.
+  [[nodiscard]] bool has_json() const;
 };
 
 /// What a handler answers; the connection renders it once, into one buffer.
@@ -45,7 +52,8 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  bool close = false;  // end the connection after this answer
+  std::string_view problem{};  // its code, for the log; static text
+  bool close = false;          // end the connection after this answer
 
   /// Instead of all the above: write these bytes as they are and close; an empty string closes without an
   /// answer. This is how the sandbox plays a broken WeChat.

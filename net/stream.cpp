@@ -5,6 +5,7 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -21,6 +22,23 @@ namespace {
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t receive_bytes = 4096;
 
+enum class Hello { incomplete, complete, no_hello };
+
+// Looks at the first TLS record (RFC 8446 §5.1), which must be of a handshake.
+Hello judge_hello(std::string_view bytes) {
+  constexpr std::size_t record_head_bytes = 5;  // type, version (2), length (2)
+  constexpr std::size_t record_bytes_max = 16384;
+  constexpr char handshake_record = 22;
+  constexpr char tls_major_version = 3;
+  if (!bytes.empty() && bytes[0] != handshake_record) return Hello::no_hello;
+  if (bytes.size() > 1 && bytes[1] != tls_major_version) return Hello::no_hello;
+  if (bytes.size() < record_head_bytes) return Hello::incomplete;
+  auto const length = static_cast<std::size_t>(static_cast<unsigned char>(bytes[3])) * 256 +
+                      static_cast<unsigned char>(bytes[4]);
+  if (length == 0 || length > record_bytes_max) return Hello::no_hello;
+  return bytes.size() < record_head_bytes + length ? Hello::incomplete : Hello::complete;
+}
+
 }  // namespace
 
 struct Stream::State : std::enable_shared_from_this<State> {
@@ -35,18 +53,24 @@ struct Stream::State : std::enable_shared_from_this<State> {
   core::SteadyTime armed_for = core::SteadyTime::max();
   bool expired = false;
 
-  std::optional<TlsContext> context;  // keeps the BIO's method alive
-  TlsWire wire;
-  std::string received;  // what wire.incoming looks into
-  std::unique_ptr<SSL, decltype(&SSL_free)> ssl{nullptr, SSL_free};
-  std::string tls_error;
+  std::optional<TlsContext> context;  // none: plain
+  std::string received;               // what tls->wire.incoming looks into
 
-  void use_tls(TlsContext const& tls) {
-    context = tls;
-    ssl.reset(SSL_new(tls.native()));
-    if (!ssl) throw std::bad_alloc();
-    BIO* const bio = new_tls_bio(tls.bio_method(), wire);
-    SSL_set_bio(ssl.get(), bio, bio);  // takes ownership
+  // What OpenSSL needs for a connection. A server's stream has none before a ClientHello has come.
+  struct Tls {
+    TlsWire wire;
+    std::unique_ptr<SSL, decltype(&SSL_free)> ssl{nullptr, SSL_free};
+    std::string error;
+  };
+  std::unique_ptr<Tls> tls;
+
+  SSL* begin_tls() {
+    tls = std::make_unique<Tls>();
+    tls->ssl.reset(SSL_new(context->native()));
+    if (!tls->ssl) throw std::bad_alloc();
+    BIO* const bio = new_tls_bio(context->bio_method(), tls->wire);
+    SSL_set_bio(tls->ssl.get(), bio, bio);  // takes ownership
+    return tls->ssl.get();
   }
 
   // The timer follows the deadline lazily: moving the deadline on (each request does) arms nothing.
@@ -72,13 +96,12 @@ struct Stream::State : std::enable_shared_from_this<State> {
 
   core::Task<error_code> flush() {
     if (expired) co_return asio::error::timed_out;
-    if (wire.outgoing.empty()) co_return error_code();
-    std::string const sending = std::exchange(wire.outgoing, {});
+    if (tls->wire.outgoing.empty()) co_return error_code();
+    std::string const sending = std::exchange(tls->wire.outgoing, {});
     auto [error, written] = co_await asio::async_write(socket, asio::buffer(sending), token);
     co_return outcome(error);
   }
 
-  // Waits first and takes memory only when there is something to read: an idle connection holds none.
   core::Task<core::Result<std::size_t, error_code>> receive(std::span<char> into) {
     if (expired) co_return error_code(asio::error::timed_out);
     while (true) {
@@ -91,33 +114,60 @@ struct Stream::State : std::enable_shared_from_this<State> {
     }
   }
 
-  core::Task<error_code> receive_wire() {
+  // Waits, and appends what has come, at most `most` bytes of it.
+  core::Task<error_code> receive_onto(std::string& into, std::size_t most) {
     if (expired) co_return asio::error::timed_out;
+    error_code error = asio::error::would_block;
+    while (error == asio::error::would_block || error == asio::error::try_again) {
+      auto [waited] = co_await socket.async_wait(tcp::socket::wait_read, token);
+      if (waited) co_return outcome(waited);
+      error = take_received(into, most);
+    }
+    co_return outcome(error);
+  }
+
+  // Its buffer is gone before anybody waits.
+  error_code take_received(std::string& into, std::size_t most) {
+    std::array<char, receive_bytes> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+    error_code error;
+    std::size_t const size =
+        socket.read_some(asio::buffer(buffer.data(), std::min(buffer.size(), most)), error);
+    if (!error) into.append(buffer.data(), size);
+    return error;
+  }
+
+  core::Task<error_code> receive_wire() {
     received.clear();
     received.shrink_to_fit();
-    auto [waited] = co_await socket.async_wait(tcp::socket::wait_read, token);
-    if (waited) co_return outcome(waited);
-    received.resize(receive_bytes);
-    std::span<char> const space(received);
-    auto const size = co_await receive(space);
-    if (!size) {
-      received.clear();
-      if (size.error() == asio::error::eof) wire.ended = true;
-      co_return size.error();
+    error_code const error = co_await receive_onto(received, receive_bytes);
+    if (error == asio::error::eof) tls->wire.ended = true;
+    tls->wire.incoming = received;
+    co_return error;
+  }
+
+  // Whoever says nothing, or something else, or dribbles, is not worth OpenSSL's buffers.
+  core::Task<error_code> receive_hello() {
+    Hello hello = Hello::incomplete;
+    while (hello == Hello::incomplete) {
+      error_code const error = co_await receive_onto(received, receive_bytes);
+      if (error) co_return error == asio::error::eof ? asio::error::connection_reset : error;
+      hello = judge_hello(received);
     }
-    wire.incoming = std::string_view(received).substr(0, *size);
+    if (hello == Hello::no_hello) co_return asio::error::connection_reset;
+    SSL_set_accept_state(begin_tls());
+    tls->wire.incoming = received;
     co_return error_code();
   }
 
-  error_code remember_tls_error() {
-    long const verified = SSL_get_verify_result(ssl.get());
+  error_code remember_tls_error() const {
+    long const verified = SSL_get_verify_result(tls->ssl.get());
     unsigned long const queued = ERR_peek_last_error();
     if (verified != X509_V_OK) {
-      tls_error = X509_verify_cert_error_string(verified);
+      tls->error = X509_verify_cert_error_string(verified);
     } else if (char const* reason = ERR_reason_error_string(queued); reason != nullptr) {
-      tls_error = reason;
+      tls->error = reason;
     } else {
-      tls_error = "TLS failure";
+      tls->error = "TLS failure";
     }
     ERR_clear_error();
     return asio::error::connection_reset;
@@ -128,8 +178,8 @@ struct Stream::State : std::enable_shared_from_this<State> {
     char byte = 0;
     std::size_t peeked = 0;
     ERR_clear_error();
-    int const result = SSL_peek_ex(ssl.get(), &byte, 1, &peeked);
-    bool const wants_more = result != 1 && SSL_get_error(ssl.get(), result) == SSL_ERROR_WANT_READ;
+    int const result = SSL_peek_ex(tls->ssl.get(), &byte, 1, &peeked);
+    bool const wants_more = result != 1 && SSL_get_error(tls->ssl.get(), result) == SSL_ERROR_WANT_READ;
     ERR_clear_error();
     return wants_more;
   }
@@ -140,7 +190,7 @@ struct Stream::State : std::enable_shared_from_this<State> {
     while (true) {
       ERR_clear_error();
       int const result = operation();
-      int const reason = result == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl.get(), result);
+      int const reason = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl.get(), result);
       error_code failed =
           result == 1 || reason == SSL_ERROR_WANT_READ ? error_code() : error_code(asio::error::eof);
       if (reason != SSL_ERROR_NONE && reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_ZERO_RETURN) {
@@ -157,14 +207,13 @@ struct Stream::State : std::enable_shared_from_this<State> {
 Stream::Stream(tcp::socket socket) : state_(std::make_shared<State>(std::move(socket))) {}
 
 Stream::Stream(tcp::socket socket, TlsContext const& context) : Stream(std::move(socket)) {
-  state_->use_tls(context);
-  SSL_set_accept_state(state_->ssl.get());
+  state_->context = context;
 }
 
 Stream::Stream(tcp::socket socket, TlsContext const& context, std::string const& host)
     : Stream(std::move(socket)) {
-  state_->use_tls(context);
-  SSL* const ssl = state_->ssl.get();
+  state_->context = context;
+  SSL* const ssl = state_->begin_tls();
   SSL_set_connect_state(ssl);
   error_code not_an_address;
   asio::ip::make_address(host, not_an_address);
@@ -205,30 +254,58 @@ core::Task<error_code> Stream::connect(tcp::endpoint address) {
   co_return option;
 }
 
+core::Task<core::Result<std::string, error_code>> Stream::read_before_handshake(std::size_t size) {
+  using Bytes = core::Result<std::string, error_code>;
+  auto const state = state_;
+  std::string bytes;
+  while (bytes.size() < size) {
+    error_code const error = co_await state->receive_onto(bytes, size - bytes.size());
+    if (error) co_return Bytes(boost::system::in_place_error, error);
+  }
+  co_return Bytes(boost::system::in_place_value, std::move(bytes));
+}
+
 core::Task<error_code> Stream::handshake() {
   auto const state = state_;
-  if (!state->ssl) co_return error_code();
-  co_return co_await state->drive([ssl = state->ssl.get()] { return SSL_do_handshake(ssl); });
+  if (!state->context) co_return error_code();
+  if (!state->tls) {
+    error_code const error = co_await state->receive_hello();
+    if (error) co_return error;
+  }
+  co_return co_await state->drive([ssl = state->tls->ssl.get()] { return SSL_do_handshake(ssl); });
 }
 
 core::Task<core::Result<std::size_t, error_code>> Stream::read_some(std::span<char> buffer) {
   auto const state = state_;
-  if (!state->ssl) co_return co_await state->receive(buffer);
+  if (!state->tls) co_return co_await state->receive(buffer);
   std::size_t size = 0;
-  error_code const error = co_await state->drive(
-      [&state, &size, buffer] { return SSL_read_ex(state->ssl.get(), buffer.data(), buffer.size(), &size); });
+  error_code const error = co_await state->drive([&state, &size, buffer] {
+    return SSL_read_ex(state->tls->ssl.get(), buffer.data(), buffer.size(), &size);
+  });
   if (error) co_return error;
   co_return size;
+}
+
+core::Task<error_code> Stream::read_onto(std::string& into) {
+  auto const state = state_;
+  if (!state->tls) co_return co_await state->receive_onto(into, receive_bytes);
+  co_return co_await state->drive([ssl = state->tls->ssl.get(), &into] {
+    std::array<char, receive_bytes> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+    std::size_t size = 0;
+    int const result = SSL_read_ex(ssl, buffer.data(), buffer.size(), &size);
+    if (result == 1) into.append(buffer.data(), size);
+    return result;
+  });
 }
 
 core::Task<error_code> Stream::write(std::string_view bytes) {
   auto const state = state_;
   if (state->expired) co_return asio::error::timed_out;
-  if (!state->ssl) {
+  if (!state->tls) {
     auto [error, written] = co_await asio::async_write(state->socket, asio::buffer(bytes), token);
     co_return state->outcome(error);
   }
-  co_return co_await state->drive([ssl = state->ssl.get(), bytes] {
+  co_return co_await state->drive([ssl = state->tls->ssl.get(), bytes] {
     std::size_t written = 0;
     return SSL_write_ex(ssl, bytes.data(), bytes.size(), &written);
   });
@@ -236,9 +313,9 @@ core::Task<error_code> Stream::write(std::string_view bytes) {
 
 core::Task<> Stream::shutdown() {
   auto const state = state_;
-  if (state->ssl && SSL_is_init_finished(state->ssl.get()) == 1) {
+  if (state->tls && SSL_is_init_finished(state->tls->ssl.get()) == 1) {
     ERR_clear_error();
-    SSL_shutdown(state->ssl.get());
+    SSL_shutdown(state->tls->ssl.get());
     ERR_clear_error();
     error_code const flushed = co_await state->flush();
     if (flushed) co_return;
@@ -264,17 +341,17 @@ bool Stream::is_idle_and_alive() {
   State& state = *state_;
   if (state.expired || !state.socket.is_open()) return false;
   while (true) {
-    if (state.ssl && !state.only_tls_business_is_unread()) return false;
+    if (state.tls && !state.only_tls_business_is_unread()) return false;
     state.received.resize(receive_bytes);
     error_code error;
     std::size_t const size = state.socket.read_some(asio::buffer(state.received), error);
     if (error) return error == asio::error::would_block || error == asio::error::try_again;
-    if (!state.ssl) return false;
-    state.wire.incoming = std::string_view(state.received).substr(0, size);
+    if (!state.tls) return false;
+    state.tls->wire.incoming = std::string_view(state.received).substr(0, size);
   }
 }
 
-std::string Stream::tls_error() const { return state_->tls_error; }
+std::string Stream::tls_error() const { return state_->tls ? state_->tls->error : std::string(); }
 
 tcp::endpoint Stream::remote_endpoint() const {
   error_code ignored;

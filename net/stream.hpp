@@ -25,7 +25,7 @@ class Stream {
  public:
   /// Plain.
   explicit Stream(tcp::socket socket);
-  /// TLS, the server's side.
+  /// TLS, the server's side. Costs OpenSSL's memory from the first whole record of a ClientHello on.
   Stream(tcp::socket socket, TlsContext const& context);
   /// TLS, the client's side: `host` is sent as SNI and must be named by the certificate.
   Stream(tcp::socket socket, TlsContext const& context, std::string const& host);
@@ -40,12 +40,18 @@ class Stream {
   /// To an address (a client's first step). The socket must be of the loop and not connected.
   [[nodiscard]] core::Task<error_code> connect(tcp::endpoint address);
 
+  /// Exactly so many bytes of the wire, in the clear: what stands before TLS (PROXY protocol).
+  [[nodiscard]] core::Task<core::Result<std::string, error_code>> read_before_handshake(std::size_t size);
+
   /// TLS only; returns at once on a plain stream.
   [[nodiscard]] core::Task<error_code> handshake();
 
   /// At least one byte, or the reason; asio::error::eof when the peer has ended in order (with TLS: by
   /// close_notify; without it, asio::ssl's stream_truncated becomes connection_reset).
   [[nodiscard]] core::Task<core::Result<std::size_t, error_code>> read_some(std::span<char> buffer);
+
+  /// As read_some, but appends to `into`, which outlives the read: no buffer is held while nothing comes.
+  [[nodiscard]] core::Task<error_code> read_onto(std::string& into);
 
   /// All of it.
   [[nodiscard]] core::Task<error_code> write(std::string_view bytes);

@@ -1,12 +1,20 @@
 #include "net/tls_context.hpp"
 
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <array>
 #include <new>
+#include <optional>
 
+#include "core/crypto/digest.hpp"
 #include "net/tls_bio.hpp"
 
 namespace onetap::net {
@@ -52,6 +60,68 @@ void set_common_options(SSL_CTX* context) {
 
 }  // namespace
 
+/// What session tickets are sealed with (RFC 5077 §4). OpenSSL would use one key for the context's life.
+struct TlsContext::TicketKeys {
+  static constexpr std::size_t name_bytes = 16;
+  static constexpr std::size_t key_bytes = 32;
+
+  struct Key {
+    std::array<unsigned char, name_bytes> name{};
+    std::array<unsigned char, key_bytes> cipher{};
+    std::array<unsigned char, key_bytes> mac{};
+
+    Key() {
+      core::crypto::fill_random(name);
+      core::crypto::fill_random(cipher);
+      core::crypto::fill_random(mac);
+    }
+    Key(Key const&) = default;
+    Key& operator=(Key const&) = default;
+    ~Key() {
+      OPENSSL_cleanse(cipher.data(), cipher.size());
+      OPENSSL_cleanse(mac.data(), mac.size());
+    }
+    [[nodiscard]] bool is_named(unsigned char const* given) const {
+      return std::equal(name.begin(), name.end(), given);
+    }
+  };
+
+  Key current;
+  std::optional<Key> previous;
+
+  // OpenSSL's contract (SSL_CTX_set_tlsext_ticket_key_evp_cb): 1 done, 2 done and to be renewed, 0 no key,
+  // -1 failure.
+  static int use(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                 int sealing) {
+    auto const& keys = *static_cast<TicketKeys const*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    Key const* key = &keys.current;
+    if (sealing != 0) {
+      std::ranges::copy(key->name, name);
+      core::crypto::fill_random({iv, static_cast<std::size_t>(EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()))});
+    } else if (!key->is_named(name)) {
+      if (!keys.previous || !keys.previous->is_named(name)) return 0;
+      key = &*keys.previous;
+    }
+    std::array<unsigned char, key_bytes> mac_key = key->mac;
+    std::string digest = "SHA256";
+    std::array const parameters{
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, mac_key.data(), mac_key.size()),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+        OSSL_PARAM_construct_end()};
+    bool const ready =
+        EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipher.data(), iv, sealing) == 1 &&
+        EVP_MAC_CTX_set_params(mac, parameters.data()) == 1;
+    OPENSSL_cleanse(mac_key.data(), mac_key.size());
+    if (!ready) return -1;
+    return key == &keys.current ? 1 : 2;
+  }
+};
+
+void TlsContext::rotate_ticket_keys() {
+  ticket_keys_->previous = ticket_keys_->current;
+  ticket_keys_->current = TicketKeys::Key();
+}
+
 TlsContext::TlsContext()
     : context_(SSL_CTX_new(TLS_method()), SSL_CTX_free),
       bio_method_(new_tls_bio_method(), free_tls_bio_method) {
@@ -82,6 +152,10 @@ core::Result<TlsContext, std::string> TlsContext::server(std::string_view certif
   SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_num_tickets(context,
                           1);  // a second one costs 5-22 % of a full handshake and serves nobody here
+  made.ticket_keys_ = std::make_shared<TicketKeys>();
+  SSL_CTX_set_app_data(context, made.ticket_keys_.get());  // a connection keeps its TlsContext
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(context, &TicketKeys::use);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets do it without memory of ours
   SSL_CTX_set_alpn_select_cb(context, choose_http_1_1, nullptr);
   return made;
 }

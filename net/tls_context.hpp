@@ -22,13 +22,20 @@ class TlsContext {
   /// A client's, which verifies chain and host name. `ca_pem` empty: the system's store.
   [[nodiscard]] static core::Result<TlsContext, std::string> client(std::string_view ca_pem);
 
+  /// A server's: tickets are sealed with a new key from now on; those of the key before are still taken,
+  /// older ones lead to a full handshake.
+  void rotate_ticket_keys();
+
   [[nodiscard]] ssl_ctx_st* native() const { return context_.get(); }
   [[nodiscard]] bio_method_st* bio_method() const { return bio_method_.get(); }
 
  private:
+  struct TicketKeys;
+
   TlsContext();
   std::shared_ptr<ssl_ctx_st> context_;
   std::shared_ptr<bio_method_st> bio_method_;
+  std::shared_ptr<TicketKeys> ticket_keys_;  // null at a client's
 };
 
 }  // namespace onetap::net

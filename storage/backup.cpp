@@ -52,8 +52,9 @@ class Partial {
     std::filesystem::create_hard_link(path_, target_, error);
     if (error) return "cannot make " + target_.string() + ": " + error.message();
     remove();
-    if (!sync(folder, O_RDONLY | O_DIRECTORY)) return "cannot sync the folder of " + target_.string();
-    return std::nullopt;
+    if (sync(folder, O_RDONLY | O_DIRECTORY)) return std::nullopt;
+    std::filesystem::remove(target_, error);  // its name may not outlive the power
+    return "cannot sync the folder of " + target_.string();
   }
 
  private:
@@ -67,7 +68,7 @@ class Partial {
   std::filesystem::path path_;
 };
 
-void copy_pages(Connection& from, Connection& to, Progress const& progress) {
+void copy_pages(Connection& from, Connection& to, Progress const& progress, std::stop_token const& stop) {
   constexpr int pages_at_once = 1024;
   struct Finish {
     void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
@@ -77,6 +78,7 @@ void copy_pages(Connection& from, Connection& to, Progress const& progress) {
   if (backup == nullptr) throw SqliteError(sqlite3_errcode(to.handle()), sqlite3_errmsg(to.handle()));
   int result = SQLITE_OK;
   while (result == SQLITE_OK) {
+    if (stop.stop_requested()) throw SqliteError(SQLITE_INTERRUPT, "it was left");
     result = sqlite3_backup_step(backup.get(), pages_at_once);
     std::int64_t const total = sqlite3_backup_pagecount(backup.get());
     if (progress) progress(total - sqlite3_backup_remaining(backup.get()), total);
@@ -85,18 +87,19 @@ void copy_pages(Connection& from, Connection& to, Progress const& progress) {
 }
 
 // One moment for all pages: the snapshot is held from the first to the last.
-void copy_ledger(std::filesystem::path const& from, std::filesystem::path const& to,
-                 Progress const& progress) {
+void copy_ledger(std::filesystem::path const& from, std::filesystem::path const& to, Progress const& progress,
+                 std::stop_token const& stop = {}) {
   Connection source(from, Access::read_only);
   source.run("BEGIN; SELECT count(*) FROM meta");
   Connection copy(to, Access::read_write);
-  copy_pages(source, copy, progress);
+  copy_pages(source, copy, progress, stop);
 }
 
 void strip(std::filesystem::path const& path, core::WallTime at) {
   Connection copy(path, Access::read_write);
   Transaction transaction(copy);
   copy.run("UPDATE live_code SET sealed_number = NULL");
+  copy.run("DELETE FROM session; DELETE FROM session_key");
   copy.run("UPDATE meta SET copied_at = " + std::to_string(core::unix_ms(at)));
   transaction.commit();
   // One file, without a WAL beside it.
@@ -105,10 +108,10 @@ void strip(std::filesystem::path const& path, core::WallTime at) {
     throw SqliteError(SQLITE_ERROR, "the copy keeps its write-ahead log");
 }
 
-Fault fault_in(std::filesystem::path const& path) {
+Fault fault_in(std::filesystem::path const& path, std::stop_token const& stop = {}) {
   auto reports = Reports::open(path);
   if (!reports) return reports.error();
-  Verification const found = reports->verify(false);
+  Verification const found = reports->verify(false, {}, stop);
   if (found.is_clean()) return std::nullopt;
   std::size_t const count = found.violations.rows.size() + found.damaged_pages.size();
   return "it has " + std::to_string(count) + " faults: onetap verify lists them";
@@ -140,16 +143,16 @@ Fault fault_of_backup(std::filesystem::path const& backup, core::Digest const& k
 }  // namespace
 
 Made make_backup(std::filesystem::path const& ledger, std::filesystem::path const& target, core::WallTime at,
-                 Progress const& progress) {
+                 Progress const& progress, std::stop_token const& stop) {
   std::error_code ignored;
   if (std::filesystem::exists(target, ignored)) return failed(target.string() + " exists: name another file");
   // Another program's database is told apart before it is copied.
   if (auto const readable = Reports::open(ledger); !readable) return failed(readable.error());
   Partial partial(target);
   try {
-    copy_ledger(ledger, partial.path(), progress);
+    copy_ledger(ledger, partial.path(), progress, stop);
     strip(partial.path(), at);
-    if (Fault const fault = fault_in(partial.path())) return failed("the copy is no good: " + *fault);
+    if (Fault const fault = fault_in(partial.path(), stop)) return failed("the copy is no good: " + *fault);
     BackupReport const report = report_on(partial.path());
     if (Fault fault = partial.finish()) return failed(*std::move(fault));
     return report;

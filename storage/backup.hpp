@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "core/clock.hpp"
@@ -20,13 +21,14 @@ struct BackupReport {
 };
 
 /// Copies a ledger as it is at one moment, while a server may be writing it: through a reading connection,
-/// so that nothing waits for it (but while it runs, the WAL is not truncated). Sealed numbers are left out,
-/// and the copy is marked as one. `target` appears under its name when it has been verified and is durable;
-/// it must not exist. A sentence when it could not be made.
+/// so that nothing waits for it (but while it runs, the WAL is not truncated). Sealed numbers, sessions and
+/// session_keys are left out, and the copy is marked as one. `target` appears under its name when it has been
+/// verified and is durable; it must not exist. A sentence when it could not be made, or `stop` asked to leave
+/// it.
 [[nodiscard]] core::Result<BackupReport, std::string> make_backup(std::filesystem::path const& ledger,
                                                                   std::filesystem::path const& target,
-                                                                  core::WallTime at,
-                                                                  Progress const& progress);
+                                                                  core::WallTime at, Progress const& progress,
+                                                                  std::stop_token const& stop = {});
 
 /// Puts a backup where a server will find it: `target` must not exist; the backup must carry its mark, be of
 /// this key and verify clean.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
+#include <stdexcept>
+#include <variant>
 #include <vector>
 
 #include "storage/embedded_sql.hpp"
@@ -23,11 +26,58 @@ admin::Answer refused(Kind kind, std::string sentence) {
   return {boost::system::in_place_error, admin::Refusal{.kind = kind, .sentence = std::move(sentence)}};
 }
 
+std::string counted(std::int64_t count, std::string const& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 admin::Answer done(admin::Done what) { return {boost::system::in_place_value, std::move(what)}; }
 
 std::optional<std::int64_t> ms_of(std::optional<core::WallTime> const& time) {
   if (!time) return std::nullopt;
   return unix_ms(*time);
+}
+
+/// Where something is sealed, and how it is found and replaced (admin.sql).
+struct SealedColumn {
+  core::crypto::SealedField field;
+  std::string_view list;
+  std::string_view set;
+};
+
+// Whatever is sealed in a ledger must be here, or it is lost when its key goes.
+constexpr std::array sealed_columns{
+    SealedColumn{core::crypto::SealedField::pepper, "list_sealed_peppers", "set_sealed_pepper"},
+    SealedColumn{core::crypto::SealedField::number, "list_sealed_numbers", "set_sealed_number"},
+    SealedColumn{core::crypto::SealedField::openid, "list_sealed_openids", "set_sealed_openid"},
+    SealedColumn{core::crypto::SealedField::session_key, "list_sealed_session_keys",
+                 "set_sealed_session_key"},
+};
+
+/// One sealed secret of a column.
+struct Sealed {
+  std::int64_t row = 0;
+  std::variant<std::int64_t, std::vector<unsigned char>> key;  // of its table
+  core::SealedBytes bytes;
+};
+
+// The schema knows its size.
+core::Digest digest_in(Rows const& rows, int column) {
+  core::Digest digest{};
+  std::ranges::copy(rows.bytes(column), digest.begin());
+  return digest;
+}
+
+std::vector<Sealed> list_sealed(Connection& connection, std::string_view list) {
+  std::vector<Sealed> found;
+  Statement statement(connection, admin_sql(list));
+  Rows rows = statement.query({});
+  while (rows.next()) {
+    Sealed sealed{.row = rows.integer(0), .key = rows.integer(1), .bytes = rows.bytes(2)};
+    if (rows.type(0) == ColumnType::bytes) sealed.row = core::row_of(digest_in(rows, 0));
+    if (rows.type(1) == ColumnType::bytes) sealed.key = rows.bytes(1);
+    found.push_back(std::move(sealed));
+  }
+  return found;
 }
 
 // What keeps a pack from being written; empty when nothing does.
@@ -52,7 +102,8 @@ admin::Answer Bookkeeper::run(admin::Command const& command, std::int64_t app) {
     return add_pack(*act, app, command.at);
   if (auto const* const act = std::get_if<admin::PricePack>(&command.act))
     return price_pack(*act, command.at);
-  return erase(std::get<admin::ErasePerson>(command.act), command.at);
+  if (auto const* const act = std::get_if<admin::ErasePerson>(&command.act)) return erase(*act, command.at);
+  return rotate_key(std::get<admin::RotateKey>(command.act), command.at);
 }
 
 admin::Answer Bookkeeper::resolve(admin::Resolve const& act, core::WallTime at) {
@@ -96,6 +147,30 @@ admin::Answer Bookkeeper::resolve(admin::Resolve const& act, core::WallTime at) 
       {.id = act.consumption,
        .count = returned,
        .sentence = name + (lost ? " is lost: WeChat charged for it" : " was free: its unit is back")});
+}
+
+void Bookkeeper::book_rescue(std::int64_t consumption, core::WallTime at) {
+  std::string kind;
+  std::int64_t app = 0;
+  std::int64_t pack = 0;
+  std::int64_t micro_yuan = 0;
+  {
+    Statement find(connection_, admin_sql("find_consumption"));
+    Rows rows = find.query({consumption});
+    if (!rows.next()) throw std::logic_error("a consumption that is not there was rescued");
+    app = rows.integer(1);
+    kind = rows.text(2);
+    pack = rows.integer(3);
+    micro_yuan = rows.integer(4);
+  }
+  book({.kind = "resolve_used",
+        .pack = pack,
+        .consumption = consumption,
+        .from = "doubt",
+        .to = "used",
+        .amount = {.units = 1, .micro_yuan = micro_yuan},
+        .at = at});
+  static_cast<void>(return_overdraft(app, kind, at));
 }
 
 admin::Answer Bookkeeper::add_pack(admin::AddPack const& act, std::int64_t app, core::WallTime at) {
@@ -255,6 +330,8 @@ admin::Answer Bookkeeper::erase(admin::ErasePerson const& act, core::WallTime at
     if (rows.next() && rows.integer(0) > 0)
       return refused(Kind::conflict, "an exchange of this person is under way: try again in a minute");
   }
+  std::vector<core::CallerKey> users = users_of(act);
+  std::int64_t const sessions = end_sessions(users);
   Statement codes(connection_, admin_sql("erase_live_codes"));
   codes.run({act.phone_key, act.user_key});
   Statement consumptions(connection_, admin_sql("erase_consumptions"));
@@ -265,8 +342,60 @@ admin::Answer Bookkeeper::erase(admin::ErasePerson const& act, core::WallTime at
   std::int64_t const erasure = connection_.last_insert_rowid();
   return done({.id = erasure,
                .count = count,
-               .sentence = "erased in " + std::to_string(count) + " consumption" + (count == 1 ? "" : "s") +
-                           "; the entries stay"});
+               .sentence = "erased in " + counted(count, "consumption") + " and " +
+                           counted(sessions, "session") + "; the entries stay",
+               .users = std::move(users)});
+}
+
+// A number's users are known from the consumptions that brought it.
+std::vector<core::CallerKey> Bookkeeper::users_of(admin::ErasePerson const& act) {
+  if (act.user_key) return {{*act.user_key}};
+  std::vector<core::CallerKey> users;
+  Statement list(connection_, admin_sql("list_users_of_number"));
+  Rows rows = list.query({act.phone_key});
+  while (rows.next()) users.push_back({digest_in(rows, 0)});
+  return users;
+}
+
+std::int64_t Bookkeeper::end_sessions(std::vector<core::CallerKey> const& users) {
+  Statement sessions(connection_, admin_sql("erase_sessions"));
+  Statement session_keys(connection_, admin_sql("erase_session_keys"));
+  std::int64_t ended = 0;
+  for (core::CallerKey const& user : users) {
+    sessions.run({user.digest});
+    ended += connection_.changes();
+    session_keys.run({user.digest});
+  }
+  return ended;
+}
+
+admin::Answer Bookkeeper::rotate_key(admin::RotateKey const& act, core::WallTime at) {
+  std::int64_t resealed = 0;
+  std::int64_t unreadable = 0;
+  for (SealedColumn const& column : sealed_columns) {
+    Statement set(connection_, admin_sql(column.set));
+    for (Sealed const& sealed : list_sealed(connection_, column.list)) {
+      auto const anew = act.reseal(column.field, sealed.row, sealed.bytes);
+      if (!anew && column.field == core::crypto::SealedField::pepper)
+        return refused(Kind::conflict, "the ledger's pepper does not open: nothing was changed");
+      // No key opens it any more, so it is as good as gone.
+      if (!anew) ++unreadable;
+      if (!anew) continue;
+      set.run({std::visit([](auto const& key) { return Parameter(key); }, sealed.key), *anew});
+      ++resealed;
+    }
+  }
+  Statement update(connection_, admin_sql("set_key_fingerprint"));
+  update.run({act.key_fingerprint});
+  core::crypto::KeyId const id = core::crypto::Keyring::key_id_of(act.key_fingerprint);
+  Statement record(connection_, admin_sql("insert_key_rotation"));
+  record.run({std::span<unsigned char const>(id), unix_ms(at)});
+  return done(
+      {.id = connection_.last_insert_rowid(),
+       .count = resealed,
+       .sentence =
+           "the ledger has another data key; secrets sealed anew: " + std::to_string(resealed) +
+           (unreadable > 0 ? ", " + std::to_string(unreadable) + " opened under no key" : std::string())});
 }
 
 void Bookkeeper::book(Entry const& entry) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/ledger_admin.hpp"
 #include "storage/pack_book.hpp"
@@ -19,6 +20,9 @@ class Bookkeeper {
 
   /// `app` is the id of AddPack's app.
   [[nodiscard]] core::admin::Answer run(core::admin::Command const& command, std::int64_t app);
+
+  /// The unit of a consumption in doubt is used after all.
+  void book_rescue(std::int64_t consumption, core::WallTime at);
 
   /// Books what is left of packs whose time is over; how many packs.
   int expire(core::WallTime at);
@@ -45,7 +49,10 @@ class Bookkeeper {
                                              core::WallTime at);
   [[nodiscard]] core::admin::Answer price_pack(core::admin::PricePack const& act, core::WallTime at);
   [[nodiscard]] core::admin::Answer erase(core::admin::ErasePerson const& act, core::WallTime at);
+  [[nodiscard]] core::admin::Answer rotate_key(core::admin::RotateKey const& act, core::WallTime at);
 
+  [[nodiscard]] std::vector<core::CallerKey> users_of(core::admin::ErasePerson const& act);
+  [[nodiscard]] std::int64_t end_sessions(std::vector<core::CallerKey> const& users);
   [[nodiscard]] std::int64_t return_overdraft(std::int64_t app, std::string const& kind, core::WallTime at);
   void reprice(std::int64_t pack, std::int64_t price_micro_yuan, core::WallTime at);
   void book(Entry const& entry);

@@ -2,8 +2,10 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/exchange/ledger.hpp"
+#include "core/gate/session_store.hpp"
 #include "core/ledger_admin.hpp"
 
 namespace onetap::storage {
@@ -22,13 +24,23 @@ struct BeginCommand {
   core::Intent intent;
 };
 
+struct SessionKeysCommand {
+  core::CallerKey user;
+};
+
 /// One call of a port, and the steady time at which it came.
 struct Command {
-  std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command> action;
+  std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
+               core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue>
+      action;
   core::SteadyTime steady;
 };
 
+/// It is durable, and there is nothing to say about it.
 struct Settled {};
+
+/// There was no room, or no time: nothing was read or written.
+struct NotDone {};
 
 /// The command broke a promise (an attempt that is not open, a change that is not in the table): nothing
 /// of it was written.
@@ -37,6 +49,7 @@ struct Refused {
 };
 
 using CommandResult = std::variant<core::ledger::FindResult, core::ledger::BeginResult,
-                                   std::optional<core::AttemptId>, Settled, core::admin::Answer, Refused>;
+                                   core::ledger::RecordResult, std::optional<core::AttemptId>, Settled,
+                                   core::admin::Answer, std::vector<core::SealedBytes>, NotDone, Refused>;
 
 }  // namespace onetap::storage

@@ -20,6 +20,11 @@ std::string sentence_about(std::filesystem::path const& path, std::string const&
   return "the ledger " + path.string() + " cannot be used: " + what;
 }
 
+OpenError cannot_open(std::filesystem::path const& path, SqliteError const& error) {
+  return {.kind = error.is_not_a_database() ? OpenError::Kind::not_a_ledger : OpenError::Kind::disk,
+          .sentence = sentence_about(path, error.what())};
+}
+
 // Looks before anything is written, so that another program's database is left as it was.
 std::optional<OpenError> look_at(std::filesystem::path const& path) {
   std::error_code ignored;
@@ -50,8 +55,8 @@ std::optional<OpenError> check_meta(Connection& connection, LedgerOptions const&
         return OpenError{
             .kind = OpenError::Kind::wrong_key,
             .sentence = sentence_about(options.path,
-                                       "it was made with another data key (ONETAP_DATA_KEY); with this one "
-                                       "no code in it would be known")};
+                                       "its data key is another one (ONETAP_DATA_KEY); with this one no "
+                                       "code in it would be known")};
       }
     }
   }
@@ -63,7 +68,7 @@ void write_meta(Connection& connection, LedgerOptions const& options) {
   std::int64_t const replay_window_ms = options.settings.replay_window.count();
   if (connection.integer("SELECT count(*) FROM meta") == 0) {
     Statement insert(connection, hot_sql("insert_meta"));
-    insert.run({to_string(options.mode), options.key_fingerprint, replay_window_ms,
+    insert.run({to_string(options.mode), options.key_fingerprint, options.sealed_pepper, replay_window_ms,
                 core::unix_ms(options.now.wall)});
   } else {
     Statement update(connection, hot_sql("set_replay_window"));
@@ -106,19 +111,46 @@ bool Ballast::drop() {
   return std::filesystem::remove(path_, ignored);
 }
 
-core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options) {
-  auto lock = LockFile::acquire(options.path);
-  if (!lock) {
-    return OpenError{.kind = find_lock_holder(options.path) ? OpenError::Kind::locked : OpenError::Kind::disk,
-                     .sentence = lock.error()};
-  }
+core::Result<std::optional<KeyRecord>, OpenError> read_key_record(std::filesystem::path const& path) {
+  using Record = core::Result<std::optional<KeyRecord>, OpenError>;
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored) || std::filesystem::file_size(path, ignored) == 0)
+    return std::optional<KeyRecord>();
   try {
-    return open_locked(options, std::move(*lock));
+    if (std::optional<OpenError> error = look_at(path)) return *std::move(error);
+    Connection connection(path, Access::read_only);
+    if (connection.integer("PRAGMA user_version") == 0) return std::optional<KeyRecord>();
+    Statement read(connection, hot_sql("read_meta"));
+    Rows rows = read.query({});
+    if (!rows.next()) return std::optional<KeyRecord>();
+    KeyRecord record{.fingerprint = {}, .sealed_pepper = rows.bytes(3)};
+    std::vector<unsigned char> const fingerprint = rows.bytes(1);  // the schema knows its size
+    std::copy_n(fingerprint.begin(), record.fingerprint.size(), record.fingerprint.begin());
+    return Record(boost::system::in_place_value, std::move(record));
   } catch (SqliteError const& error) {
-    return OpenError{
-        .kind = error.is_not_a_database() ? OpenError::Kind::not_a_ledger : OpenError::Kind::disk,
-        .sentence = sentence_about(options.path, error.what())};
+    return cannot_open(path, error);
   }
+}
+
+core::Result<LockFile, OpenError> lock_ledger(std::filesystem::path const& path) {
+  auto lock = LockFile::acquire(path);
+  if (lock) return std::move(*lock);
+  return OpenError{.kind = find_lock_holder(path) ? OpenError::Kind::locked : OpenError::Kind::disk,
+                   .sentence = lock.error()};
+}
+
+core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options, LockFile lock) {
+  try {
+    return open_locked(options, std::move(lock));
+  } catch (SqliteError const& error) {
+    return cannot_open(options.path, error);
+  }
+}
+
+core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options) {
+  auto lock = lock_ledger(options.path);
+  if (!lock) return lock.error();
+  return open_ledger(options, std::move(*lock));
 }
 
 }  // namespace onetap::storage

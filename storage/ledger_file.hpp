@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,8 @@ enum class LedgerMode { real, sandbox };
 struct LedgerOptions {
   std::filesystem::path path;
   LedgerMode mode = LedgerMode::real;
-  core::Digest key_fingerprint{};  // crypto::Keyring::fingerprint()
+  core::Digest key_fingerprint{};   // crypto::Keyring::fingerprint()
+  core::SealedBytes sealed_pepper;  // crypto::Keyring::sealed_pepper(), for a new ledger to keep
   LedgerSettings settings;
   Now now;
   std::size_t ballast_bytes = std::size_t{16} * 1024 * 1024;  // 0: none
@@ -53,8 +55,23 @@ struct LedgerFile {
   Recovery recovery;
 };
 
-/// Locks, makes or migrates, checks key and mode, recovers what an earlier run left open. When it returns
-/// a file, everything in it is durable and WeChat may be called.
+/// What a ledger keeps of its data key.
+struct KeyRecord {
+  core::Digest fingerprint{};
+  core::SealedBytes sealed_pepper;
+};
+
+/// None where no ledger was made yet. Only reads; what it finds need not be durable.
+[[nodiscard]] core::Result<std::optional<KeyRecord>, OpenError> read_key_record(
+    std::filesystem::path const& path);
+
+[[nodiscard]] core::Result<LockFile, OpenError> lock_ledger(std::filesystem::path const& path);
+
+/// Makes or migrates, checks key and mode, recovers what an earlier run left open. `lock` is this ledger's.
+/// When it returns a file, everything in it is durable and WeChat may be called.
+[[nodiscard]] core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options, LockFile lock);
+
+/// Locks it, too.
 [[nodiscard]] core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options);
 
 }  // namespace onetap::storage

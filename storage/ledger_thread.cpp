@@ -29,7 +29,11 @@ constexpr auto held_retry_time = std::chrono::milliseconds(500);
 bool is_new_work(Command const& command) {
   return std::holds_alternative<FindCommand>(command.action) ||
          std::holds_alternative<core::admin::Command>(command.action) ||
-         std::holds_alternative<BeginCommand>(command.action);
+         std::holds_alternative<BeginCommand>(command.action) ||
+         std::holds_alternative<core::Decryption>(command.action) ||
+         std::holds_alternative<core::LoginRow>(command.action) ||
+         std::holds_alternative<core::SessionChanges>(command.action) ||
+         std::holds_alternative<SessionKeysCommand>(command.action);
 }
 
 core::admin::Answer no_room() {
@@ -42,8 +46,12 @@ core::admin::Answer no_room() {
 CommandResult unavailable(Command const& command) {
   if (std::holds_alternative<FindCommand>(command.action)) return ledger::FindResult(ledger::Unavailable{});
   if (std::holds_alternative<BeginCommand>(command.action)) return ledger::BeginResult(ledger::Unavailable{});
+  if (std::holds_alternative<core::Decryption>(command.action)) {
+    return ledger::RecordResult(ledger::Unavailable{});
+  }
   if (std::holds_alternative<core::admin::Command>(command.action)) return no_room();
-  return std::optional<core::AttemptId>();
+  if (std::holds_alternative<core::Resend>(command.action)) return std::optional<core::AttemptId>();
+  return NotDone{};
 }
 
 void throw_if_refused(CommandResult const& result) {
@@ -140,12 +148,58 @@ core::Task<> LedgerThread::settle(core::Settlement settlement) {
   throw_if_refused(result);
 }
 
+core::Task<ledger::RecordResult> LedgerThread::record_decryption(core::Decryption decryption) {
+  if (!writable()) {
+    refused_.fetch_add(1);
+    co_return ledger::Unavailable{};
+  }
+  Command command{.action = std::move(decryption), .steady = clock_.steady()};
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  co_return std::get<ledger::RecordResult>(std::move(result));
+}
+
+core::Task<bool> LedgerThread::rescue(core::Rescue rescue) {
+  if (closed_) co_return false;
+  Command command{.action = std::move(rescue), .steady = clock_.steady()};
+  CommandResult const result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  co_return std::holds_alternative<Settled>(result);
+}
+
 core::Task<core::admin::Answer> LedgerThread::administer(core::admin::Command command) {
   if (!writable()) co_return no_room();
   Command submitted{.action = std::move(command), .steady = clock_.steady()};
   CommandResult result = co_await submit(std::move(submitted));
   throw_if_refused(result);
   co_return std::get<core::admin::Answer>(std::move(result));
+}
+
+core::Task<CommandResult> LedgerThread::submit_for_session(Command command) {
+  if (!writable()) co_return NotDone{};
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  co_return result;
+}
+
+core::Task<bool> LedgerThread::add_login(core::LoginRow login) {
+  Command command{.action = std::move(login), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_for_session(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
+core::Task<bool> LedgerThread::change_sessions(core::SessionChanges changes) {
+  Command command{.action = std::move(changes), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_for_session(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
+core::Task<std::optional<std::vector<core::SealedBytes>>> LedgerThread::session_keys(core::CallerKey user) {
+  Command command{.action = SessionKeysCommand{user}, .steady = clock_.steady()};
+  CommandResult result = co_await submit_for_session(std::move(command));
+  std::optional<std::vector<core::SealedBytes>> keys;
+  if (auto* const read = std::get_if<std::vector<core::SealedBytes>>(&result)) keys = std::move(*read);
+  co_return keys;
 }
 
 bool LedgerThread::writable() const {

@@ -16,6 +16,7 @@
 
 #include "core/clock.hpp"
 #include "core/exchange/ledger.hpp"
+#include "core/gate/session_store.hpp"
 #include "core/ledger_admin.hpp"
 #include "storage/ledger_file.hpp"
 
@@ -36,7 +37,7 @@ struct LedgerStatistics {
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
 /// last commit ran is the next batch. Calls come from the loop's thread, and so do the answers; the clock
 /// is read there, too.
-class LedgerThread final : public core::Ledger, public core::LedgerAdmin {
+class LedgerThread final : public core::Ledger, public core::LedgerAdmin, public core::SessionStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -50,8 +51,15 @@ class LedgerThread final : public core::Ledger, public core::LedgerAdmin {
   [[nodiscard]] core::Task<core::ledger::BeginResult> begin(core::Intent intent) override;
   [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override;
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override;
+  [[nodiscard]] core::Task<core::ledger::RecordResult> record_decryption(
+      core::Decryption decryption) override;
+  [[nodiscard]] core::Task<bool> rescue(core::Rescue rescue) override;
   [[nodiscard]] bool writable() const override;
   [[nodiscard]] core::Task<core::admin::Answer> administer(core::admin::Command command) override;
+  [[nodiscard]] core::Task<bool> add_login(core::LoginRow login) override;
+  [[nodiscard]] core::Task<bool> change_sessions(core::SessionChanges changes) override;
+  [[nodiscard]] core::Task<std::optional<std::vector<core::SealedBytes>>> session_keys(
+      core::CallerKey user) override;
 
   /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
   /// seconds: a number outlives its window by this much.
@@ -92,6 +100,7 @@ class LedgerThread final : public core::Ledger, public core::LedgerAdmin {
   };
 
   [[nodiscard]] core::Task<CommandResult> submit(Command command);
+  [[nodiscard]] core::Task<CommandResult> submit_for_session(Command command);
   void enqueue(Pending pending);
 
   void run();

@@ -9,9 +9,11 @@ namespace onetap::storage {
 namespace {
 
 // The migration to version n is the element n - 1.
-constexpr std::array<std::string_view, ledger_schema_version> migrations{"001_ledger.sql"};
+constexpr std::array<std::string_view, ledger_schema_version> migrations{
+    "001_ledger.sql", "002_observations.sql", "003_sessions.sql"};
 
-void make_views_anew(Connection& connection) {
+// Out of the way before the tables change: SQLite checks views when a table is renamed.
+void drop_views(Connection& connection) {
   std::vector<std::string> names;
   Statement views(connection, "SELECT v.name FROM sqlite_schema AS v WHERE v.type = 'view'");
   {
@@ -19,7 +21,6 @@ void make_views_anew(Connection& connection) {
     while (rows.next()) names.push_back(rows.text(0));
   }
   for (std::string const& name : names) connection.run("DROP VIEW \"" + name + "\"");
-  connection.run(std::string(sql_file("views.sql")));
 }
 
 }  // namespace
@@ -41,8 +42,9 @@ void migrate(Connection& connection) {
   auto version = static_cast<std::size_t>(connection.integer("PRAGMA user_version"));
   for (; version < migrations.size(); ++version) {
     Transaction transaction(connection);
+    drop_views(connection);
     connection.run(std::string(sql_file(migrations.at(version))));
-    make_views_anew(connection);
+    if (version + 1 == migrations.size()) connection.run(std::string(sql_file("views.sql")));
     connection.run("PRAGMA application_id = " + std::to_string(ledger_application_id));
     connection.run("PRAGMA user_version = " + std::to_string(version + 1));
     transaction.commit();

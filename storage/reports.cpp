@@ -35,12 +35,13 @@ class Watched {
  public:
   using Progress = std::function<void(std::int64_t done, std::int64_t about)>;
 
-  Watched(Connection& connection, Progress const& progress)
-      : handle_(connection.handle()), progress_(progress) {
+  Watched(Connection& connection, Progress const& progress, std::stop_token const& stop)
+      : handle_(connection.handle()), progress_(progress), stop_(stop) {
     constexpr std::int64_t steps_of_consumption = 700;
     about_ =
         1 + connection.integer("SELECT coalesce(max(c.id), 0) FROM consumption AS c") * steps_of_consumption;
-    if (progress_) sqlite3_progress_handler(handle_, steps_at_once, &Watched::step, this);
+    if (progress_ || stop_.stop_possible())
+      sqlite3_progress_handler(handle_, steps_at_once, &Watched::step, this);
   }
   Watched(Watched const&) = delete;
   Watched& operator=(Watched const&) = delete;
@@ -52,12 +53,14 @@ class Watched {
   static int step(void* self) {
     auto& watched = *static_cast<Watched*>(self);
     watched.done_ += steps_at_once;
-    watched.progress_(std::min(watched.done_, watched.about_ - watched.about_ / 100), watched.about_);
-    return 0;
+    if (watched.progress_)
+      watched.progress_(std::min(watched.done_, watched.about_ - watched.about_ / 100), watched.about_);
+    return watched.stop_.stop_requested() ? 1 : 0;
   }
 
   sqlite3* handle_;
   Progress const& progress_;
+  std::stop_token const& stop_;
   std::int64_t done_ = 0;
   std::int64_t about_ = 0;
 };
@@ -130,8 +133,9 @@ Table Reports::consumptions_of_request(std::string_view request_id) {
 Table Reports::latest_consumptions(int count) { return query(report_sql("latest_consumptions"), {count}); }
 
 Verification Reports::verify(bool server_runs,
-                             std::function<void(std::int64_t done, std::int64_t about)> const& progress) {
-  Watched const watched(connection_, progress);
+                             std::function<void(std::int64_t done, std::int64_t about)> const& progress,
+                             std::stop_token const& stop) {
+  Watched const watched(connection_, progress, stop);
   Verification verification;
   Table all = query(report_sql("verify"), {});
   verification.violations.columns = all.columns;

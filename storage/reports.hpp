@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -51,9 +52,10 @@ class Reports {
   [[nodiscard]] Table latest_consumptions(int count);
 
   /// All invariants. While no server runs, what its start puts right (an open attempt, an overdue number)
-  /// is a note. `progress` hears of work done, of about how much.
+  /// is a note. `progress` hears of work done, of about how much; `stop` ends it with a SqliteError.
   [[nodiscard]] Verification verify(
-      bool server_runs, std::function<void(std::int64_t done, std::int64_t about)> const& progress = {});
+      bool server_runs, std::function<void(std::int64_t done, std::int64_t about)> const& progress = {},
+      std::stop_token const& stop = {});
 
   /// Any one SELECT.
   [[nodiscard]] Table query(std::string_view sql, std::initializer_list<Parameter> parameters);

@@ -23,6 +23,13 @@ void check(sqlite3* handle, int result) {
   if (result != SQLITE_OK) raise(handle);
 }
 
+// A statement that writes (a PRAGMA that changes the journal does) commits behind its last row: that it
+// failed is told there, and nowhere else.
+void finish(Rows& rows) {
+  while (rows.next()) {
+  }
+}
+
 // The database holds people's keys: only its owner reads it. SQLite gives WAL and shm the same mode.
 void make_private_file(std::filesystem::path const& path) {
   int const file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -94,14 +101,18 @@ std::int64_t Connection::integer(std::string_view sql) {
   Statement statement(*this, sql);
   Rows rows = statement.query({});
   if (!rows.next()) throw SqliteError(SQLITE_ERROR, "no row: " + std::string(sql));
-  return rows.integer(0);
+  std::int64_t const value = rows.integer(0);
+  finish(rows);
+  return value;
 }
 
 std::string Connection::text(std::string_view sql) {
   Statement statement(*this, sql);
   Rows rows = statement.query({});
   if (!rows.next()) throw SqliteError(SQLITE_ERROR, "no row: " + std::string(sql));
-  return rows.text(0);
+  std::string value = rows.text(0);
+  finish(rows);
+  return value;
 }
 
 std::int64_t Connection::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle()); }

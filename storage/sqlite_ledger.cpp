@@ -80,6 +80,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       keep_time_(keep_time(settings.replay_window)),
       packs_(connection_, settings.prices),
       bookkeeper_(connection_, settings.prices),
+      sessions_(connection_),
       find_live_code_(connection_, hot_sql("find_live_code")),
       begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
       begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
@@ -91,6 +92,10 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       settle_consumption_(connection_, hot_sql("settle_consumption")),
       settle_live_code_(connection_, hot_sql("settle_live_code")),
       doubt_consumption_(connection_, hot_sql("doubt_consumption")),
+      insert_decryption_(connection_, hot_sql("insert_decryption")),
+      insert_live_number_(connection_, hot_sql("insert_live_number")),
+      rescue_consumption_(connection_, hot_sql("rescue_consumption")),
+      rescue_live_code_(connection_, hot_sql("rescue_live_code")),
       insert_entry_(connection_, hot_sql("insert_entry")),
       insert_run_(connection_, hot_sql("insert_run")),
       end_run_(connection_, hot_sql("end_run")),
@@ -129,13 +134,17 @@ Recovery SqliteLedger::start(Now now) {
     put_in_doubt(open.id, open.app, open.kind, core::Cause::crash, now.wall);
   }
   packs_.flush();
+  Recovery found{.attempts_in_doubt = static_cast<int>(open_attempts.size())};
+  if (settings_.session_life)
+    found.sessions = sessions_.load(*settings_.session_life, now.wall, limits::sessions_max);
   if (connection_.integer("SELECT count(*) FROM meta AS m WHERE m.copied_at IS NOT NULL") > 0) {
     refuse_until_ = now.steady + limits::restored_refusal_time;
   }
   transaction.commit();
   // After a kill the WAL may hold commits that were never synced: the commit above synced the file.
   connection_.checkpoint_truncate();
-  return {.attempts_in_doubt = static_cast<int>(open_attempts.size()), .refuse_until = refuse_until_};
+  found.refuse_until = refuse_until_;
+  return found;
 }
 
 std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch) {
@@ -161,9 +170,19 @@ CommandResult SqliteLedger::run(Command const& command) {
   if (auto const* const finding = std::get_if<FindCommand>(&command.action)) return find(finding->intent);
   if (auto const* const acting = std::get_if<core::admin::Command>(&command.action))
     return administer(*acting);
+  if (auto const* const asking = std::get_if<SessionKeysCommand>(&command.action))
+    return sessions_.keys_of(asking->user);
+  if (auto const* const rescuing = std::get_if<core::Rescue>(&command.action))
+    return rescue(*rescuing, command.steady);
   // An app stays known when the command that brought it is undone.
+  if (auto const* const login = std::get_if<core::LoginRow>(&command.action)) {
+    static_cast<void>(packs_.app(login->session.appid, login->session.opened));
+  }
   if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
     static_cast<void>(packs_.app(beginning->intent.appid, beginning->intent.at));
+  }
+  if (auto const* const decryption = std::get_if<core::Decryption>(&command.action)) {
+    static_cast<void>(packs_.app(decryption->appid, decryption->at));
   }
   try {
     Savepoint savepoint(connection_);
@@ -172,6 +191,14 @@ CommandResult SqliteLedger::run(Command const& command) {
       result = begin(beginning->intent, command.steady);
     } else if (auto const* const resending = std::get_if<core::Resend>(&command.action)) {
       result = resend(*resending);
+    } else if (auto const* const login = std::get_if<core::LoginRow>(&command.action)) {
+      sessions_.add(*login, packs_.app(login->session.appid, login->session.opened));
+      result = Settled{};
+    } else if (auto const* const changes = std::get_if<core::SessionChanges>(&command.action)) {
+      sessions_.change(*changes);
+      result = Settled{};
+    } else if (auto const* const decryption = std::get_if<core::Decryption>(&command.action)) {
+      result = record(*decryption, command.steady);
     } else {
       result = settle(std::get<core::Settlement>(command.action), command.steady);
     }
@@ -190,8 +217,12 @@ core::admin::Answer SqliteLedger::administer(core::admin::Command const& command
   packs_.flush();
   core::admin::Answer answer = administer_in_savepoint(command, app);
   packs_.reload();
-  // What was erased is gone when the WAL is, too: the next maintenance sees to it.
-  if (answer && std::holds_alternative<core::admin::ErasePerson>(command.act)) wal_truncated_ = false;
+  // What was erased, or sealed with another key, is gone when the WAL is, too: the next maintenance sees
+  // to it.
+  if (answer && (std::holds_alternative<core::admin::ErasePerson>(command.act) ||
+                 std::holds_alternative<core::admin::RotateKey>(command.act))) {
+    wal_truncated_ = false;
+  }
   return answer;
 }
 
@@ -216,7 +247,7 @@ ledger::FindResult SqliteLedger::find(core::Intent const& intent) {
     row->state = core::State::in_doubt;
     row->cause = core::Cause::abandoned;
   }
-  Judgement judgement = judge(*row, intent);
+  Judgement judgement = judge(*row, intent.caller, intent.at);
   if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
   if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
   return ledger::Fresh{};
@@ -234,7 +265,7 @@ ledger::BeginResult SqliteLedger::begin(core::Intent const& intent, core::Steady
     row->state = core::State::in_doubt;
     row->cause = core::Cause::abandoned;
   }
-  Judgement judgement = judge(*row, intent);
+  Judgement judgement = judge(*row, intent.caller, intent.at);
   if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
   if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
   return ledger::Started{begin_again(intent, *row)};
@@ -265,9 +296,10 @@ bool SqliteLedger::is_abandoned(Row const& row, core::WallTime at) {
   return row.state == core::State::retryable && unix_ms(at) >= row.created_at + life.count();
 }
 
-SqliteLedger::Judgement SqliteLedger::judge(Row const& row, core::Intent const& intent) const {
+SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::CallerKey> const& caller,
+                                            core::WallTime at) const {
   using core::State;
-  bool const same_caller = row.caller && intent.caller && *row.caller == *intent.caller;
+  bool const same_caller = row.caller && caller && *row.caller == *caller;
   if (row.state == State::sending) return ledger::NotYours{.in_progress = true};
   if (row.state == State::retryable) {
     if (same_caller || !row.caller) return Again{};
@@ -276,7 +308,7 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, core::Intent const& 
   ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost};
   if (!same_caller) return not_yours;
   if (row.state == State::ok) {
-    bool const in_window = unix_ms(intent.at) < row.finished_at + settings_.replay_window.count();
+    bool const in_window = unix_ms(at) < row.finished_at + settings_.replay_window.count();
     if (!in_window || row.sealed_number.empty()) return not_yours;
   }
   return ledger::Stored{.consumption = row.id,
@@ -290,9 +322,12 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, core::Intent const& 
 
 core::AttemptId SqliteLedger::insert(core::Intent const& intent) {
   std::int64_t const at_ms = unix_ms(intent.at);
+  Parameter user = nullptr;
+  if (intent.user) user = intent.user->digest;
   begin_insert_consumption_.run({packs_.app(intent.appid, intent.at), core::to_string(intent.kind), run_,
                                  intent.request_id, intent.code_key.digest, null_if_empty(intent.scene),
-                                 null_if_empty(intent.out_id), core::to_string(intent.client_env), at_ms});
+                                 null_if_empty(intent.out_id), core::to_string(intent.client_env), at_ms,
+                                 user});
   std::int64_t const consumption = connection_.last_insert_rowid();
   Parameter caller = nullptr;
   if (intent.caller) caller = intent.caller->digest;
@@ -361,6 +396,69 @@ CommandResult SqliteLedger::settle(core::Settlement const& settlement, core::Ste
   return Settled{};
 }
 
+ledger::RecordResult SqliteLedger::record(core::Decryption const& decryption, core::SteadyTime steady) {
+  if (std::optional<Row> const row = find_row(decryption.blob_key)) {
+    Judgement judgement = judge(*row, decryption.user, decryption.at);
+    if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
+    if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
+    return ledger::NotYours{};
+  }
+  std::int64_t const at_ms = unix_ms(decryption.at);
+  std::int64_t const app = packs_.app(decryption.appid, decryption.at);
+  Charge const charge = packs_.next_unit(app, decryption.kind, decryption.at);
+  insert_decryption_.run({app, core::to_string(decryption.kind), run_, decryption.request_id,
+                          decryption.blob_key.digest, decryption.user.digest, decryption.phone_key,
+                          decryption.phone_mask, core::to_string(decryption.client_env), charge.pack,
+                          charge.micro_yuan, at_ms});
+  std::int64_t const consumption = connection_.last_insert_rowid();
+  insert_live_number_.run(
+      {decryption.blob_key.digest, consumption, decryption.user.digest, at_ms, decryption.sealed_number});
+  write_charge("use", charge, consumption, "used", decryption.at);
+  Due const due{.code_key = decryption.blob_key, .since = steady, .since_ms = at_ms};
+  new_codes_.push_back(due);
+  new_numbers_.push_back(due);
+  return ledger::Recorded{consumption};
+}
+
+// Rare; the bookkeeper moves the unit, and what it owes the packs with it.
+CommandResult SqliteLedger::rescue(core::Rescue const& rescue, core::SteadyTime steady) {
+  packs_.flush();
+  CommandResult result = rescue_in_savepoint(rescue);
+  packs_.reload();
+  if (!std::holds_alternative<Settled>(result)) return result;
+  Due due{.code_key = rescue.code_key, .since = steady, .since_ms = unix_ms(rescue.at)};
+  new_numbers_.push_back(due);
+  due.code_key = rescue.blob_key;
+  new_numbers_.push_back(due);
+  new_codes_.push_back(due);
+  return result;
+}
+
+CommandResult SqliteLedger::rescue_in_savepoint(core::Rescue const& rescue) {
+  try {
+    Savepoint savepoint(connection_);
+    std::optional<Row> const row = find_row(rescue.code_key);
+    if (!row || row->caller != rescue.caller || find_row(rescue.blob_key)) return NotDone{};
+    if (is_abandoned(*row, rescue.at)) {
+      put_in_doubt(row->id, row->app, row->kind, core::Cause::abandoned, rescue.at);
+      packs_.flush();
+    } else if (row->state != core::State::in_doubt) {
+      return NotDone{};
+    }
+    std::int64_t const at_ms = unix_ms(rescue.at);
+    rescue_consumption_.run({row->id, rescue.phone_mask, rescue.phone_key, at_ms});
+    rescue_live_code_.run({rescue.code_key.digest, rescue.sealed_number, at_ms});
+    insert_live_number_.run(
+        {rescue.blob_key.digest, row->id, rescue.caller.digest, at_ms, rescue.sealed_blob_number});
+    bookkeeper_.book_rescue(row->id, rescue.at);
+    savepoint.release();
+    return Settled{};
+  } catch (SqliteError const& error) {
+    if (!error.is_constraint()) throw;
+    return Refused{error.what()};
+  }
+}
+
 void SqliteLedger::put_in_doubt(std::int64_t consumption, std::int64_t app, core::Kind kind,
                                 core::Cause cause, core::WallTime at) {
   Charge const charge = packs_.next_unit(app, kind, at);
@@ -386,9 +484,12 @@ Maintenance SqliteLedger::maintain(Now now) {
   Maintenance done;
   Purge purge;
   std::size_t erased = 0;
+  bool more_sessions = false;
   try {
     Transaction transaction(connection_);
     done.abandoned = abandon(now.wall);
+    if (settings_.session_life)
+      more_sessions = sessions_.delete_aged(*settings_.session_life, now.wall, maintenance_rows_max);
     if (refuse_until_ && now.steady >= *refuse_until_) end_refusal(now.wall);
     erased = erase_numbers(now);
     purge = purge_codes(now);
@@ -408,7 +509,7 @@ Maintenance SqliteLedger::maintain(Now now) {
   done.numbers_erased = static_cast<int>(erased);
   done.codes_purged = static_cast<int>(purge.looked_at - purge.kept.size());
   done.more = static_cast<std::size_t>(done.abandoned) == maintenance_rows_max ||
-              erased == maintenance_rows_max || purge.looked_at == maintenance_rows_max;
+              erased == maintenance_rows_max || purge.looked_at == maintenance_rows_max || more_sessions;
   // An erased number is gone when its page and the WAL are, too.
   if (done.numbers_erased > 0 || !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();
   done.wal_truncated = wal_truncated_;

@@ -12,6 +12,7 @@
 #include "storage/bookkeeper.hpp"
 #include "storage/ledger_command.hpp"
 #include "storage/pack_book.hpp"
+#include "storage/session_table.hpp"
 #include "storage/sqlite.hpp"
 
 namespace onetap::storage {
@@ -19,6 +20,7 @@ namespace onetap::storage {
 struct LedgerSettings {
   std::chrono::milliseconds replay_window{};
   UnitPrices prices;
+  std::optional<core::SessionLife> session_life{};  // none: sessions are neither loaded nor forgotten
 };
 
 /// What a start found of an earlier run.
@@ -26,6 +28,8 @@ struct Recovery {
   int attempts_in_doubt = 0;
   // Of a backup: codes younger than it have no row, so nothing may be exchanged until they are dead.
   std::optional<core::SteadyTime> refuse_until{};
+  // Those that live, most recently used first; at most limits::sessions_max. For whoever starts to take.
+  std::vector<core::SessionRow> sessions{};
 };
 
 /// What one pass of maintenance did.
@@ -93,10 +97,15 @@ class SqliteLedger {
   [[nodiscard]] core::admin::Answer administer_in_savepoint(core::admin::Command const& command,
                                                             std::int64_t app);
   [[nodiscard]] CommandResult settle(core::Settlement const& settlement, core::SteadyTime steady);
+  [[nodiscard]] core::ledger::RecordResult record(core::Decryption const& decryption,
+                                                  core::SteadyTime steady);
+  [[nodiscard]] CommandResult rescue(core::Rescue const& rescue, core::SteadyTime steady);
+  [[nodiscard]] CommandResult rescue_in_savepoint(core::Rescue const& rescue);
 
   [[nodiscard]] std::optional<Row> find_row(core::CodeKey const& code_key);
   [[nodiscard]] std::optional<OpenAttempt> find_open(core::AttemptId attempt);
-  [[nodiscard]] Judgement judge(Row const& row, core::Intent const& intent) const;
+  [[nodiscard]] Judgement judge(Row const& row, std::optional<core::CallerKey> const& caller,
+                                core::WallTime at) const;
   [[nodiscard]] static bool is_abandoned(Row const& row, core::WallTime at);
 
   void put_in_doubt(std::int64_t consumption, std::int64_t app, core::Kind kind, core::Cause cause,
@@ -116,6 +125,7 @@ class SqliteLedger {
   std::chrono::milliseconds keep_time_;  // of a live code
   PackBook packs_;
   Bookkeeper bookkeeper_;
+  SessionTable sessions_;
   std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 
@@ -137,6 +147,10 @@ class SqliteLedger {
   Statement settle_consumption_;
   Statement settle_live_code_;
   Statement doubt_consumption_;
+  Statement insert_decryption_;
+  Statement insert_live_number_;
+  Statement rescue_consumption_;
+  Statement rescue_live_code_;
   Statement insert_entry_;
   Statement insert_run_;
   Statement end_run_;

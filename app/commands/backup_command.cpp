@@ -4,6 +4,7 @@
 
 #include "app/commands/command_line.hpp"
 #include "app/commands/progress_bar.hpp"
+#include "app/data_key.hpp"
 #include "storage/backup.hpp"
 
 namespace onetap::app {
@@ -49,9 +50,9 @@ int run_restore_command(std::vector<std::string> arguments) {
   if (!access) return exit_usage;
   auto const key = access->data_key();
   if (!key) return fail(exit_not_done, key.error());
+  core::Digest const fingerprint = core::crypto::Keyring::fingerprint_of(bytes_of(*key));
   ProgressBar bar("restoring");
-  auto const restored =
-      storage::restore_backup(backup, access->database(), keyring_of(*key).fingerprint(), shown_by(bar));
+  auto const restored = storage::restore_backup(backup, access->database(), fingerprint, shown_by(bar));
   if (!restored) return fail(exit_not_done, restored.error());
   std::cerr << "onetap: the first server on it exchanges nothing for 6 minutes: codes younger than the "
                "backup are not in it\n";

@@ -28,6 +28,9 @@ inline constexpr int exit_usage = 2;
 /// "13800138000", "+86 13800138000"; another country's as "+852 61234567".
 [[nodiscard]] core::Result<core::PhoneNumber, std::string> read_phone_number();
 
+/// An openid from the first line of standard input.
+[[nodiscard]] core::Result<std::string, std::string> read_openid();
+
 /// Yuan with at most six decimals as micro-yuan; none for anything else.
 [[nodiscard]] std::optional<std::int64_t> parse_yuan(std::string_view text);
 

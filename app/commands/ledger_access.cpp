@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -52,43 +53,8 @@ core::Result<std::string, std::string> text_of(Option const& option, Environment
               text.empty() ? std::string(option.default_text) : std::move(text));
 }
 
-struct Request {
-  std::string path;
-  json::object body;
-};
-
 std::string hex(std::optional<core::Digest> const& digest) {
   return digest ? core::crypto::to_hex(*digest) : std::string();
-}
-
-Request request_for(admin::Resolve const& act) {
-  return {.path = "/api/consumptions/" + std::to_string(act.consumption) + "/resolve",
-          .body = {{"as", core::to_string(act.as)}, {"note", act.note}}};
-}
-
-Request request_for(admin::AddPack const& act) {
-  json::object body{{"appid", act.appid},
-                    {"kind", core::to_string(act.kind)},
-                    {"units", act.units},
-                    {"usedBefore", act.used_before},
-                    {"trial", act.trial}};
-  if (act.price_micro_yuan) body["priceMicroYuan"] = *act.price_micro_yuan;
-  if (act.starts) body["startsAt"] = core::unix_seconds(*act.starts);
-  if (act.ends) body["endsAt"] = core::unix_seconds(*act.ends);
-  if (!act.wx_pkg_id.empty()) body["wxPkgId"] = act.wx_pkg_id;
-  return {.path = "/api/commands/pack-add", .body = std::move(body)};
-}
-
-Request request_for(admin::PricePack const& act) {
-  return {.path = "/api/commands/pack-price",
-          .body = {{"pack", act.pack}, {"priceMicroYuan", act.price_micro_yuan}}};
-}
-
-Request request_for(admin::ErasePerson const& act) {
-  json::object body;
-  if (act.phone_key) body["phoneKey"] = hex(act.phone_key);
-  if (act.user_key) body["userKey"] = hex(act.user_key);
-  return {.path = "/api/commands/erase", .body = std::move(body)};
 }
 
 std::optional<net::tcp::endpoint> endpoint_of(std::string_view address) {
@@ -144,15 +110,70 @@ Acted read_answer(net::HttpAnswer const& answer, std::string const& server) {
                                                      .sentence = text ? std::string(*text) : std::string()}};
 }
 
+// As a run of its own, which ends here.
+admin::Answer apply_one(storage::SqliteLedger& ledger, admin::Command command) {
+  storage::Command const one{.action = std::move(command), .steady = std::chrono::steady_clock::now()};
+  std::vector<storage::CommandResult> const results = ledger.apply(std::span(&one, 1));
+  ledger.end(wall_now());
+  if (auto const* const refused = std::get_if<storage::Refused>(&results.front())) {
+    return {boost::system::in_place_error,
+            admin::Refusal{.kind = admin::Refusal::Kind::conflict, .sentence = refused->reason}};
+  }
+  return std::get<admin::Answer>(results.front());
+}
+
+Acted acted(admin::Answer const& answer) {
+  if (!answer) return failed(answer.error().sentence);
+  return {boost::system::in_place_value, *answer};
+}
+
 }  // namespace
 
 core::WallTime wall_now() { return std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now()); }
 
-core::crypto::Keyring keyring_of(DataKey const& key) {
-  std::string_view const bytes = key.reveal();
-  auto const* const data = reinterpret_cast<unsigned char const*>(bytes.data());
-  return core::crypto::Keyring(std::span<unsigned char const, 32>(data, 32));
-}
+struct LedgerAccess::Request {
+  std::string path;
+  json::object body;
+
+  static Request of(admin::Resolve const& act) {
+    return {.path = "/api/consumptions/" + std::to_string(act.consumption) + "/resolve",
+            .body = {{"as", core::to_string(act.as)}, {"note", act.note}}};
+  }
+
+  static Request of(admin::AddPack const& act) {
+    json::object body{{"appid", act.appid},
+                      {"kind", core::to_string(act.kind)},
+                      {"units", act.units},
+                      {"usedBefore", act.used_before},
+                      {"trial", act.trial}};
+    if (act.price_micro_yuan) body["priceMicroYuan"] = *act.price_micro_yuan;
+    if (act.starts) body["startsAt"] = core::unix_seconds(*act.starts);
+    if (act.ends) body["endsAt"] = core::unix_seconds(*act.ends);
+    if (!act.wx_pkg_id.empty()) body["wxPkgId"] = act.wx_pkg_id;
+    return {.path = "/api/commands/pack-add", .body = std::move(body)};
+  }
+
+  static Request of(admin::PricePack const& act) {
+    return {.path = "/api/commands/pack-price",
+            .body = {{"pack", act.pack}, {"priceMicroYuan", act.price_micro_yuan}}};
+  }
+
+  static Request of(admin::ErasePerson const& act) {
+    json::object body;
+    if (act.phone_key) body["phoneKey"] = hex(act.phone_key);
+    if (act.user_key) body["userKey"] = hex(act.user_key);
+    return {.path = "/api/commands/erase", .body = std::move(body)};
+  }
+
+  // A server takes its new key itself.
+  static Request of(admin::RotateKey const& /*act*/) { return of_rotation({}); }
+
+  static Request of_rotation(std::filesystem::path const& new_key_file) {
+    json::object body;
+    if (!new_key_file.empty()) body["newKeyFile"] = new_key_file.string();
+    return {.path = "/api/commands/key-rotate", .body = std::move(body)};
+  }
+};
 
 core::Result<LedgerAccess, std::string> LedgerAccess::from(Environment const& environment,
                                                            std::string const& database) {
@@ -185,22 +206,48 @@ core::Result<storage::Reports, std::string> LedgerAccess::reports() const {
 }
 
 core::Result<DataKey, std::string> LedgerAccess::data_key() const {
-  std::error_code ignored;
-  bool const is_there = settings_.data_key || std::filesystem::exists(data_key_path(database_), ignored);
-  if (!is_there) {
-    return {boost::system::in_place_error, "the data key is missing: set ONETAP_DATA_KEY, or put " +
-                                               data_key_path(database_).string() + " back"};
-  }
-  return load_data_key(settings_.data_key, database_);
+  return load_data_key(settings_.data_key, database_, std::nullopt);
+}
+
+core::Result<core::crypto::Keyring, std::string> LedgerAccess::keyring() const {
+  return read_keyring(database_, settings_.data_key);
+}
+
+core::Result<std::string, std::string> LedgerAccess::app(std::string const& named) const {
+  using App = core::Result<std::string, std::string>;
+  if (!named.empty()) return App(boost::system::in_place_value, named);
+  auto opened = reports();
+  if (!opened) return App(boost::system::in_place_error, opened.error());
+  storage::Table const apps = opened->query("SELECT appid FROM app", {});
+  if (apps.rows.size() == 1) return App(boost::system::in_place_value, storage::to_text(apps.at(0, "appid")));
+  char const* const configured = std::getenv("APPID");
+  if (apps.rows.empty() && configured != nullptr && *configured != '\0')
+    return App(boost::system::in_place_value, std::string(configured));
+  return App(boost::system::in_place_error,
+             "name the mini program with --app: the ledger knows " + std::to_string(apps.rows.size()));
+}
+
+std::string LedgerAccess::server_address() const {
+  auto const holder = storage::find_lock_holder(database_);
+  return holder ? holder->operator_address : std::string();
 }
 
 Acted LedgerAccess::administer(admin::Command command) const {
-  auto const holder = storage::find_lock_holder(database_);
-  if (holder && !holder->operator_address.empty()) return ask_server(holder->operator_address, command);
-  return act_alone(std::move(command));
+  std::string const server = server_address();
+  if (server.empty()) return act_alone(std::move(command));
+  Request const asked = std::visit([](auto const& act) { return Request::of(act); }, command.act);
+  return ask_server(server, asked);
 }
 
-Acted LedgerAccess::ask_server(std::string const& address, admin::Command const& command) const {
+Acted LedgerAccess::rotate_key(std::filesystem::path const& new_key_file) const {
+  std::error_code ignored;
+  std::filesystem::path const file =
+      new_key_file.empty() ? std::filesystem::path() : std::filesystem::absolute(new_key_file, ignored);
+  std::string const server = server_address();
+  return server.empty() ? rotate_key_alone(file) : ask_server(server, Request::of_rotation(file));
+}
+
+Acted LedgerAccess::ask_server(std::string const& address, Request const& asked) const {
   std::string const server = "the server at " + address;
   auto const endpoint = endpoint_of(address);
   if (!endpoint || !endpoint->address().is_loopback()) {
@@ -208,7 +255,6 @@ Acted LedgerAccess::ask_server(std::string const& address, admin::Command const&
                   " serves this ledger and speaks TLS to operators: post to its /api with curl, or "
                   "stop it and repeat the command");
   }
-  Request const asked = std::visit([](auto const& act) { return request_for(act); }, command.act);
   std::string const body = json::serialize(asked.body);
   std::string authorization;
   net::HttpRequest request{.method = "POST", .host = address, .target = asked.path, .body = body};
@@ -227,35 +273,48 @@ Acted LedgerAccess::ask_server(std::string const& address, admin::Command const&
   return read_answer(answer.value(), server);
 }
 
-Acted LedgerAccess::act_alone(admin::Command command) const {
+core::Result<KeyedLedger, std::string> LedgerAccess::open() const {
+  using Opened = core::Result<KeyedLedger, std::string>;
+  auto const refuse = [](std::string sentence) {
+    return Opened(boost::system::in_place_error, std::move(sentence));
+  };
   auto opened = reports();
-  if (!opened) return failed(opened.error());
+  if (!opened) return refuse(opened.error());
   storage::Table const meta = opened->query("SELECT m.mode, m.replay_window_ms FROM meta AS m", {});
-  if (meta.rows.empty()) return failed("the ledger " + database_.string() + " was never served");
-  auto const key = data_key();
-  if (!key) return failed(key.error());
-  core::WallTime const now = wall_now();
+  if (meta.rows.empty()) return refuse("the ledger " + database_.string() + " was never served");
   std::int64_t const window_ms = std::get<std::int64_t>(meta.at(0, "replay_window_ms"));
-  storage::LedgerOptions const options{
+  storage::LedgerOptions options{
       .path = database_,
       .mode = storage::to_text(meta.at(0, "mode")) == "sandbox" ? storage::LedgerMode::sandbox
                                                                 : storage::LedgerMode::real,
-      .key_fingerprint = keyring_of(*key).fingerprint(),
       .settings = {.replay_window = core::milliseconds(window_ms),
                    .prices = {.quick_micro_yuan = settings_.price_quick_micro_yuan,
                               .realtime_micro_yuan = settings_.price_realtime_micro_yuan}},
-      .now = {.wall = now, .steady = std::chrono::steady_clock::now()},
+      .now = {.wall = wall_now(), .steady = std::chrono::steady_clock::now()},
       .ballast_bytes = 0};
-  auto file = storage::open_ledger(options);
-  if (!file) return failed(file.error().sentence);
-  storage::Command const one{.action = std::move(command), .steady = options.now.steady};
-  std::vector<storage::CommandResult> const results = file->ledger->apply(std::span(&one, 1));
-  file->ledger->end(wall_now());
-  if (auto const* const refused = std::get_if<storage::Refused>(&results.front()))
-    return failed(refused->reason);
-  auto const& answer = std::get<admin::Answer>(results.front());
-  if (!answer) return failed(answer.error().sentence);
-  return {boost::system::in_place_value, *answer};
+  auto ledger = open_keyed_ledger(std::move(options), settings_.data_key);
+  if (!ledger) return refuse(ledger.error().sentence);
+  return Opened(boost::system::in_place_value, std::move(*ledger));
+}
+
+Acted LedgerAccess::act_alone(admin::Command command) const {
+  auto ledger = open();
+  if (!ledger) return failed(ledger.error());
+  return acted(apply_one(*ledger->file.ledger, std::move(command)));
+}
+
+Acted LedgerAccess::rotate_key_alone(std::filesystem::path const& new_key_file) const {
+  auto ledger = open();
+  if (!ledger) return failed(ledger.error());
+  bool const configured = settings_.data_key.has_value();
+  core::crypto::Keyring keyring = ledger->keyring;
+  auto const key = take_new_data_key(database_, configured, new_key_file, keyring);
+  if (!key) return failed(key.error().sentence);
+  keyring.seal_with(bytes_of(*key));
+  admin::Answer const answer =
+      apply_one(*ledger->file.ledger, {.act = rotation_to(keyring), .at = wall_now()});
+  if (!answer) keyring.seal_with_previous();
+  return acted(finish_rotation(answer, database_, configured, keyring));
 }
 
 }  // namespace onetap::app

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/keyed_ledger.hpp"
 #include "app/settings.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/ledger_admin.hpp"
@@ -24,25 +25,39 @@ class LedgerAccess {
 
   [[nodiscard]] core::Result<storage::Reports, std::string> reports() const;
 
-  /// The key of this ledger, which must be there: none is made. Of another file: that file's.
+  /// Where the ledger's data key is, for a ledger that is yet to come; none is made.
   [[nodiscard]] core::Result<DataKey, std::string> data_key() const;
+
+  /// The keys of this ledger, for looking up whom it knows by a digest only.
+  [[nodiscard]] core::Result<core::crypto::Keyring, std::string> keyring() const;
+
+  /// The appid named, or the only one that the ledger knows (that has never served: of the environment).
+  [[nodiscard]] core::Result<std::string, std::string> app(std::string const& named) const;
 
   /// A sentence when it was not done: who holds the ledger, or why it was refused.
   [[nodiscard]] core::Result<core::admin::Done, std::string> administer(core::admin::Command command) const;
+
+  /// Another data key; `new_key_file` is empty where the key's file is `<database>.key`.
+  [[nodiscard]] core::Result<core::admin::Done, std::string> rotate_key(
+      std::filesystem::path const& new_key_file) const;
 
  private:
   LedgerAccess(Settings settings, std::filesystem::path database)
       : settings_(std::move(settings)), database_(std::move(database)) {}
 
-  [[nodiscard]] core::Result<core::admin::Done, std::string> ask_server(
-      std::string const& address, core::admin::Command const& command) const;
-  [[nodiscard]] core::Result<core::admin::Done, std::string> act_alone(core::admin::Command command) const;
+  struct Request;
+  using Acted = core::Result<core::admin::Done, std::string>;
+
+  /// Where the server that has the ledger listens to operators; empty when none runs.
+  [[nodiscard]] std::string server_address() const;
+  [[nodiscard]] Acted ask_server(std::string const& address, Request const& asked) const;
+  [[nodiscard]] Acted act_alone(core::admin::Command command) const;
+  [[nodiscard]] Acted rotate_key_alone(std::filesystem::path const& new_key_file) const;
+  [[nodiscard]] core::Result<KeyedLedger, std::string> open() const;
 
   Settings settings_;
   std::filesystem::path database_;
 };
-
-[[nodiscard]] core::crypto::Keyring keyring_of(DataKey const& key);
 
 [[nodiscard]] core::WallTime wall_now();
 

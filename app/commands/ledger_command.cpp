@@ -160,30 +160,54 @@ int show(Reports& reports, LedgerArguments const& arguments) {
   return exit_done;
 }
 
+/// Whom `find` looks for, by what the ledger knows of them.
+struct Person {
+  std::optional<core::Digest> phone_key{};
+  std::optional<core::Digest> user_key{};
+};
+
+/// None when it was said on standard error why not; `status` is then the exit status.
+std::optional<Person> person_named_by(LedgerAccess const& access, LedgerArguments const& arguments,
+                                      int& status) {
+  auto const refuse = [&status](int with, std::string const& sentence) {
+    status = fail(with, sentence);
+    return std::nullopt;
+  };
+  Person person;
+  if (arguments.phone.empty() && arguments.openid.empty()) return person;
+  auto const keyring = access.keyring();
+  if (!keyring) return refuse(exit_not_done, keyring.error());
+  if (!arguments.phone.empty()) {
+    auto const number = read_phone_number();
+    if (!number) return refuse(exit_usage, number.error());
+    person.phone_key = keyring->phone_key(*number);
+    return person;
+  }
+  auto const app = access.app(arguments.app);
+  if (!app) return refuse(exit_usage, app.error());
+  auto const openid = read_openid();
+  if (!openid) return refuse(exit_usage, openid.error());
+  person.user_key = keyring->user_key(*app, *openid).digest;
+  return person;
+}
+
 int find(LedgerAccess const& access, Reports& reports, LedgerArguments const& arguments,
          Filters const& filters) {
-  if (!arguments.openid.empty())
-    return fail(exit_not_done, "no consumption names a user yet: sessions come with a later version");
-  bool const by_phone = !arguments.phone.empty();
-  if (by_phone && arguments.phone != "-")
-    return fail(exit_usage, "--phone takes - and reads the number from standard input: a flag shows in ps");
-  if (!by_phone && arguments.request_id.empty() && arguments.out_id.empty() && arguments.since.empty())
-    return fail(exit_usage, "name what to find: --phone -, --request-id, --out-id or --since");
-  std::optional<core::Digest> phone_key;
-  if (by_phone) {
-    auto const key = access.data_key();
-    if (!key) return fail(exit_not_done, key.error());
-    auto const number = read_phone_number();
-    if (!number) return fail(exit_usage, number.error());
-    phone_key = keyring_of(*key).phone_key(*number);
-  }
+  bool const by_person = !arguments.phone.empty() || !arguments.openid.empty();
+  if (!by_person && arguments.request_id.empty() && arguments.out_id.empty() && arguments.since.empty())
+    return fail(exit_usage, "name what to find: --phone -, --openid -, --request-id, --out-id or --since");
+  int status = exit_done;
+  std::optional<Person> const person = person_named_by(access, arguments, status);
+  if (!person) return status;
   Table const table = reports.query(
       "SELECT v.* FROM v_consumptions AS v JOIN consumption AS c ON c.id = v.id"
       " WHERE (?1 IS NULL OR c.phone_key = ?1) AND (?2 = '' OR v.request_id = ?2)"
       " AND (?3 = '' OR v.out_id = ?3) AND v.created_at >= ?4 AND (?5 = '' OR v.app_id = ?5)"
-      " ORDER BY v.id DESC LIMIT ?6",
-      {phone_key, std::string_view(arguments.request_id), std::string_view(arguments.out_id),
-       std::string_view(filters.since_time), std::string_view(filters.app), rows_max});
+      " AND (?7 IS NULL OR c.user_key = ?7) ORDER BY v.id DESC LIMIT ?6",
+      {person->phone_key, std::string_view(arguments.request_id), std::string_view(arguments.out_id),
+       std::string_view(filters.since_time), std::string_view(filters.app), rows_max, person->user_key});
+  if (std::ssize(table.rows) == rows_max)
+    std::cerr << "onetap: these are the newest " << rows_max << "; name more to find the others\n";
   if (arguments.format != Format::table) return print(table, arguments, {});
   if (table.rows.empty()) {
     bool const chinese = console_language() == core::Language::chinese;
@@ -240,8 +264,12 @@ Subcommands declare(CLI::App& options, LedgerArguments& arguments) {
   commands.show = options.add_subcommand("show", "everything about one consumption");
   commands.show->add_option("ID", arguments.id)->required();
   commands.find = options.add_subcommand("find", "what became of a code, and what to tell the user");
-  commands.find->add_option("--phone", arguments.phone, "-: the number comes from standard input");
-  commands.find->add_option("--openid", arguments.openid, "the user's");
+  CLI::Option* const phone =
+      commands.find->add_option("--phone", arguments.phone, "-: the number comes from standard input")
+          ->check(CLI::IsMember({"-"}));
+  commands.find->add_option("--openid", arguments.openid, "-: the user's openid comes from standard input")
+      ->check(CLI::IsMember({"-"}))
+      ->excludes(phone);
   commands.find->add_option("--request-id", arguments.request_id, "X-Request-Id of the first request");
   commands.find->add_option("--out-id", arguments.out_id, "the business's own id");
   commands.resolve =

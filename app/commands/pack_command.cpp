@@ -1,6 +1,5 @@
 #include "app/commands/pack_command.hpp"
 
-#include <cstdlib>
 #include <iostream>
 
 #include "app/commands/command_line.hpp"
@@ -33,24 +32,8 @@ int act(LedgerAccess const& access, decltype(admin::Command::act) what) {
   return exit_done;
 }
 
-/// The only app that the ledger knows, where none was named.
-core::Result<std::string, std::string> app_of(LedgerAccess const& access, std::string const& named) {
-  using App = core::Result<std::string, std::string>;
-  if (!named.empty()) return App(boost::system::in_place_value, named);
-  auto reports = access.reports();
-  if (!reports) return App(boost::system::in_place_error, reports.error());
-  storage::Table const apps = reports->query("SELECT appid FROM app", {});
-  if (apps.rows.size() == 1) return App(boost::system::in_place_value, storage::to_text(apps.at(0, "appid")));
-  // A ledger that has not served yet knows none.
-  char const* const configured = std::getenv("APPID");
-  if (apps.rows.empty() && configured != nullptr && *configured != '\0')
-    return App(boost::system::in_place_value, std::string(configured));
-  return App(boost::system::in_place_error,
-             "name the mini program with --app: the ledger knows " + std::to_string(apps.rows.size()));
-}
-
 int add(LedgerAccess const& access, PackArguments const& arguments) {
-  auto const app = app_of(access, arguments.app);
+  auto const app = access.app(arguments.app);
   if (!app) return fail(exit_usage, app.error());
   admin::AddPack pack{.appid = *app,
                       .kind = arguments.kind == "realtime" ? core::Kind::realtime : core::Kind::quick,

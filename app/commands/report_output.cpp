@@ -21,6 +21,52 @@ using storage::Value;
 
 constexpr auto china = std::chrono::hours(8);
 
+std::string two(unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); }
+
+std::string day_text(std::chrono::sys_days day) {
+  std::chrono::year_month_day const date(day);
+  return std::to_string(int(date.year())) + "-" + two(unsigned(date.month())) + "-" +
+         two(unsigned(date.day()));
+}
+
+std::string clock_text(std::chrono::seconds since_midnight) {
+  std::chrono::hh_mm_ss const time(since_midnight);
+  return two(static_cast<unsigned>(time.hours().count())) + ":" +
+         two(static_cast<unsigned>(time.minutes().count())) + ":" +
+         two(static_cast<unsigned>(time.seconds().count()));
+}
+
+std::optional<int> digits(std::string_view text) {
+  int number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return number;
+}
+
+std::optional<std::chrono::sys_days> parse_day(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
+  auto const year = digits(text.substr(0, 4));
+  auto const month = digits(text.substr(5, 2));
+  auto const day = digits(text.substr(8, 2));
+  if (!year || !month || !day || *month < 1 || *day < 1) return std::nullopt;
+  std::chrono::year_month_day const date{std::chrono::year(*year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date);
+}
+
+std::optional<std::chrono::sys_seconds> parse_iso_utc(std::string_view text) {
+  constexpr std::size_t iso_size = 20;
+  if (text.size() != iso_size || text[10] != 'T' || text.back() != 'Z') return std::nullopt;
+  auto const day = parse_day(text.substr(0, 10));
+  auto const hour = digits(text.substr(11, 2));
+  auto const minute = digits(text.substr(14, 2));
+  auto const second = digits(text.substr(17, 2));
+  if (!day || !hour || !minute || !second) return std::nullopt;
+  return *day + std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second);
+}
+
 bool is_null(Value const& value) { return std::holds_alternative<std::monostate>(value); }
 
 std::string json_of(Value const& value) {
@@ -71,12 +117,22 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string cell(Value const& value, bool day_only) {
+std::string shown_amount(double amount) {
+  // Beyond it nobody looks for a thousandth, and the table would be wider than a terminal.
+  constexpr double precise_below = 1000;
+  if (std::abs(amount) < precise_below) return yuan(amount);
+  constexpr double fen = 100;
+  return yuan(std::round(amount * fen) / fen);
+}
+
+std::string cell(Value const& value, bool last_day) {
   if (is_null(value)) return "-";
-  if (auto const* const amount = std::get_if<double>(&value)) return yuan(*amount);
-  std::string const text = printable(china_time(to_text(value)));
-  constexpr std::size_t day_size = 10;
-  return day_only ? text.substr(0, day_size) : text;
+  if (auto const* const amount = std::get_if<double>(&value)) return shown_amount(*amount);
+  std::string const text = to_text(value);
+  if (auto const time = parse_iso_utc(text)) {
+    return last_day ? china_day(*time - std::chrono::seconds(1)) : china_time(text);
+  }
+  return printable(text);
 }
 
 std::string as_tables(Table const& table, std::vector<Heading> const& headings) {
@@ -93,7 +149,7 @@ std::string as_tables(Table const& table, std::vector<Heading> const& headings) 
       if (to_text(table.at(row, "app_id")) != app) continue;
       std::vector<std::string>& line = lines.emplace_back();
       for (Heading const& heading : headings)
-        line.push_back(cell(table.at(row, heading.column), heading.day_only));
+        line.push_back(cell(table.at(row, heading.column), heading.last_day));
     }
     if (!out.empty()) out += "\n";
     if (!app.empty()) out += "app " + printable(app) + "\n";
@@ -153,41 +209,6 @@ std::string fate_in_chinese(Table const& table, std::size_t row, core::State sta
   return "未取得号码，微信也未计费；请用户重新点击";
 }
 
-std::string two(unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); }
-
-std::string day_text(std::chrono::sys_days day) {
-  std::chrono::year_month_day const date(day);
-  return std::to_string(int(date.year())) + "-" + two(unsigned(date.month())) + "-" +
-         two(unsigned(date.day()));
-}
-
-std::string clock_text(std::chrono::seconds since_midnight) {
-  std::chrono::hh_mm_ss const time(since_midnight);
-  return two(static_cast<unsigned>(time.hours().count())) + ":" +
-         two(static_cast<unsigned>(time.minutes().count())) + ":" +
-         two(static_cast<unsigned>(time.seconds().count()));
-}
-
-std::optional<int> digits(std::string_view text) {
-  int number = 0;
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return number;
-}
-
-std::optional<std::chrono::sys_days> parse_day(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  auto const year = digits(text.substr(0, 4));
-  auto const month = digits(text.substr(5, 2));
-  auto const day = digits(text.substr(8, 2));
-  if (!year || !month || !day || *month < 1 || *day < 1) return std::nullopt;
-  std::chrono::year_month_day const date{std::chrono::year(*year),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date);
-}
-
 }  // namespace
 
 std::string render(Table const& table, Format format, std::vector<Heading> const& headings) {
@@ -200,15 +221,9 @@ std::string render(Table const& table, Format format, std::vector<Heading> const
 }
 
 std::string china_time(std::string_view iso_utc) {
-  constexpr std::size_t iso_size = 20;
-  if (iso_utc.size() != iso_size || iso_utc[10] != 'T' || iso_utc.back() != 'Z') return std::string(iso_utc);
-  auto const day = parse_day(iso_utc.substr(0, 10));
-  auto const hour = digits(iso_utc.substr(11, 2));
-  auto const minute = digits(iso_utc.substr(14, 2));
-  auto const second = digits(iso_utc.substr(17, 2));
-  if (!day || !hour || !minute || !second) return std::string(iso_utc);
-  std::chrono::sys_seconds const time = *day + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-                                        std::chrono::seconds(*second) + china;
+  auto const utc = parse_iso_utc(iso_utc);
+  if (!utc) return std::string(iso_utc);
+  std::chrono::sys_seconds const time = *utc + china;
   auto const midnight = std::chrono::floor<std::chrono::days>(time);
   return day_text(midnight) + " " + clock_text(time - midnight);
 }

@@ -17,11 +17,11 @@ enum class Format { table, json, csv };
 struct Heading {
   std::string_view column;
   std::string_view heading;
-  bool day_only = false;  // of a time
+  bool last_day = false;  // a time that ends something, as the last day before it
 };
 
 /// Every column: JSON as an array of objects, CSV as RFC 4180 has it. For people the columns that `headings`
-/// names, one table for each app, yuan with decimals and times in China's.
+/// names, one table for each app, yuan with decimals (two from 1000 yuan on) and times in China's.
 [[nodiscard]] std::string render(storage::Table const& table, Format format,
                                  std::vector<Heading> const& headings);
 

@@ -92,7 +92,8 @@ net::Router Sandbox::make_router() {
   using net::Request;
   auto const wechat = [this](Request const& request) { return answer_as_wechat(request); };
   std::vector<net::Route> routes;
-  for (std::string_view const path : {stable_token_path, token_path, phone_number_path, login_path}) {
+  for (std::string_view const path :
+       {stable_token_path, token_path, phone_number_path, login_path, user_encrypt_key_path}) {
     routes.push_back({.method = "GET", .path = path, .body = net::Body::any, .handle = wechat});
     routes.push_back({.method = "POST", .path = path, .body = net::Body::any, .handle = wechat});
   }
@@ -214,8 +215,16 @@ core::Task<net::Response> Sandbox::issue_code(net::Request const& request) {
       co_return control_error(400, "testCode must be one of the table: onetap sandbox --codes");
   }
   json::object object;
-  object["code"] = state_.issue_code(line, now());
+  std::string const code = state_.issue_code(line, now());
+  object["code"] = code;
   object["expiresIn"] = state_.code_life().count();
+  if (json::value const* const js_code = body->if_contains("jsCode")) {
+    if (!js_code->is_string()) co_return control_error(400, "jsCode must be a string");
+    auto const encrypted = state_.encrypt_number_of(code, std::string_view(js_code->get_string()), now());
+    if (!encrypted) co_return control_error(400, "nobody has logged in with this jsCode");
+    object["encryptedData"] = encrypted->encrypted_data;
+    object["iv"] = encrypted->iv;
+  }
   co_return json_response(200, object);
 }
 

@@ -34,7 +34,9 @@ struct SandboxOptions {
 ///   GET  /sandbox/journal?codeDigest=HEX&limit=N   what was asked and answered (Journal::as_json)
 ///   POST /sandbox/reset                            as if just started
 ///   POST /sandbox/token/expire {"errcode"?}        every access token dies: 42001, or 40001 or 40014
-///   POST /sandbox/codes {"testCode"?}              {"code","expiresIn"}: what a tap on the button yields
+///   POST /sandbox/codes {"testCode"?,"jsCode"?}    {"code","expiresIn"}: what a tap on the button yields;
+///                                                  for who logged in with jsCode "encryptedData" and "iv",
+///                                                  too
 ///
 /// Lives on the loop; must be stopped and drained before it is destroyed.
 class Sandbox {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -29,7 +30,7 @@ struct ErrorText {
   RidStyle style;
 };
 
-// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last four have only been seen in
+// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last six have only been seen in
 // WeChat's general table or not at all; their words are ours.
 constexpr std::array error_texts{
     ErrorText{-1, "system error", RidStyle::plain},
@@ -58,6 +59,8 @@ constexpr std::array error_texts{
     ErrorText{43001, "require GET method", RidStyle::plain},
     ErrorText{43002, "require POST method", RidStyle::plain},
     ErrorText{44002, "empty post data", RidStyle::after_hint},
+    ErrorText{40003, "invalid openid", RidStyle::plain},
+    ErrorText{87009, "invalid signature", RidStyle::plain},
     ErrorText{1400001, "no enough quota", RidStyle::plain},
     ErrorText{unlisted_errcode, "something that no page lists", RidStyle::plain},
 };
@@ -92,8 +95,8 @@ WechatAnswer good(json::object const& object) {
   return answer;
 }
 
-WechatAnswer phone_answer(std::string const& code, TestBehaviour behaviour, std::string const& appid,
-                          core::WallTime at) {
+json::object phone_info(std::string const& code, TestBehaviour behaviour, std::string const& appid,
+                        core::WallTime at) {
   json::object watermark;
   watermark["timestamp"] = core::unix_seconds(at);
   watermark["appid"] = behaviour == TestBehaviour::foreign_appid ? foreign_appid : std::string_view(appid);
@@ -110,11 +113,29 @@ WechatAnswer phone_answer(std::string const& code, TestBehaviour behaviour, std:
     phone["countryCode"] = "86";
   }
   phone["watermark"] = std::move(watermark);
+  return phone;
+}
+
+WechatAnswer phone_answer(std::string const& code, TestBehaviour behaviour, std::string const& appid,
+                          core::WallTime at) {
   json::object object;
   object["errcode"] = 0;
   object["errmsg"] = "ok";
-  object["phone_info"] = std::move(phone);
+  object["phone_info"] = phone_info(code, behaviour, appid, at);
   return good(object);
+}
+
+TestBehaviour behaviour_of(std::string_view code) {
+  TestCode const* const line = find_test_code(code);
+  return line == nullptr ? TestBehaviour::succeed : line->behaviour;
+}
+
+std::string_view user_in(std::string_view js_code) { return js_code.substr(0, js_code.find("--")); }
+
+std::string wechat_key(std::string const& text) {
+  constexpr std::size_t key_bytes = 16;
+  core::crypto::Digest const digest = core::crypto::sha256(text);
+  return core::crypto::to_base64(std::span(digest).first(key_bytes));
 }
 
 /// What never gets as far as a WeChat answer; none for the other behaviours.
@@ -153,7 +174,9 @@ WechatState::WechatState(WechatOptions options, std::uint64_t seed)
       seed_(seed),
       tokens_(seed, options_.token_life),
       codes_(codes_max),
-      login_codes_(codes_max) {}
+      login_codes_(codes_max),
+      users_(codes_max),
+      logged_in_(codes_max) {}
 
 WechatAnswer WechatState::answer(WechatCall const& call, Moment now) {
   JournalEntry entry{.at = now.wall,
@@ -178,6 +201,7 @@ void WechatState::note_refusal(std::string_view method, std::string_view path, i
 WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry& entry) {
   bool const is_post = call.method == "POST";
   if (is_post && !call.has_content_length) return {.status = 412, .body = {}};
+  if (call.path == user_encrypt_key_path) return get_user_encrypt_key(call, now, entry);
   if (call.path == phone_number_path || call.path == stable_token_path) {
     if (!is_post) return error(43002, now, entry);
     return call.path == phone_number_path ? get_phone_number(call, now, entry)
@@ -255,7 +279,7 @@ WechatAnswer WechatState::exchange_code(std::string const& code, std::string con
                                         std::string const& appid, Moment now, JournalEntry& entry) {
   Fate& fate = sight(codes_, entry.code_digest, now);
   TestCode const* const line = find_test_code(code);
-  TestBehaviour const behaviour = line == nullptr ? TestBehaviour::succeed : line->behaviour;
+  TestBehaviour const behaviour = behaviour_of(code);
   if (behaviour == TestBehaviour::refuse) return error(line->errcode, now, entry);
   if (auto broken = broken_answer(behaviour)) return std::move(*broken);
   if (is_dead(fate, now)) return error(40029, now, entry);
@@ -284,7 +308,7 @@ WechatAnswer WechatState::log_in(WechatCall const& call, Moment now, JournalEntr
   entry.code_digest = sha256_hex(code);
   TestCode const* const line = find_test_code(code);
   if (line != nullptr) entry.test_code = line->code;
-  TestBehaviour const behaviour = line == nullptr ? TestBehaviour::succeed : line->behaviour;
+  TestBehaviour const behaviour = behaviour_of(code);
   if (behaviour == TestBehaviour::refuse) return error(line->errcode, now, entry);
   if (auto broken = broken_answer(behaviour)) return std::move(*broken);
   Fate& fate = sight(login_codes_, entry.code_digest, now);
@@ -293,14 +317,58 @@ WechatAnswer WechatState::log_in(WechatCall const& call, Moment now, JournalEntr
   fate.used = true;
 
   constexpr std::size_t openid_tail = 27;
-  constexpr std::size_t session_key_bytes = 16;
-  core::crypto::Digest const key = core::crypto::sha256("session_key:" + code);
+  std::string const name(user_in(code));
+  std::string const openid = "o" + sha256_hex("openid:" + appid + ":" + name).substr(0, openid_tail);
+  users_.at(openid) = {.appid = appid, .session_key = wechat_key("session_key:" + code)};
+  logged_in_.at(name) = openid;
   json::object object;  // errcode and errmsg are absent (facts §4.1)
-  object["openid"] = "o" + sha256_hex("openid:" + appid + ":" + code).substr(0, openid_tail);
-  object["session_key"] = core::crypto::to_base64(std::span(key).first(session_key_bytes));
+  object["openid"] = openid;
+  object["session_key"] = users_.at(openid).session_key;
   WechatAnswer answer = good(object);
   answer.manner = manner_of(behaviour);
   return answer;
+}
+
+// Three keys, of which the newest lives (facts §6.2).
+WechatAnswer WechatState::get_user_encrypt_key(WechatCall const& call, Moment now, JournalEntry& entry) {
+  std::string const token = query_parameter(call.query, "access_token");
+  TokenStanding const standing = tokens_.standing(token, now.steady);
+  if (standing.errcode != 0) return error(standing.errcode, now, entry);
+  std::string const openid = query_parameter(call.query, "openid");
+  User const* const user = users_.find(openid);
+  if (user == nullptr) return error(40003, now, entry);
+  auto const* const key = reinterpret_cast<unsigned char const*>(user->session_key.data());
+  std::string const right =
+      core::crypto::to_hex(core::crypto::hmac_sha256(std::span(key, user->session_key.size()), {}));
+  if (query_parameter(call.query, "signature") != right || !call.body.empty())
+    return error(87009, now, entry);
+  json::array keys;
+  constexpr int newest_version = 3;
+  constexpr int key_life_s = 3600;
+  for (int version = newest_version; version > 0; --version) {
+    json::object listed;
+    listed["encrypt_key"] = wechat_key("user_key:" + openid + ":" + std::to_string(version));
+    listed["version"] = version;
+    listed["expire_in"] = version == newest_version ? key_life_s : 0;
+    listed["iv"] = "6003f73ec441c386";
+    listed["create_time"] = core::unix_seconds(now.wall);
+    keys.push_back(std::move(listed));
+  }
+  json::object object;
+  object["errcode"] = 0;
+  object["errmsg"] = "ok";
+  object["key_info_list"] = std::move(keys);
+  return good(object);
+}
+
+std::optional<EncryptedUserData> WechatState::encrypt_number_of(std::string const& code,
+                                                                std::string_view js_code, Moment now) {
+  std::string const* const openid = logged_in_.find(std::string(user_in(js_code)));
+  User const* const user = openid == nullptr ? nullptr : users_.find(*openid);
+  if (user == nullptr) return std::nullopt;
+  constexpr std::size_t iv_bytes = 16;
+  return encrypt_user_data(json::serialize(phone_info(code, behaviour_of(code), user->appid, now.wall)),
+                           user->session_key, chance("iv").substr(0, iv_bytes));
 }
 
 std::string WechatState::issue_code(TestCode const* test_code, Moment now) {
@@ -316,6 +384,8 @@ void WechatState::reset() {
   tokens_.clear();
   codes_.clear();
   login_codes_.clear();
+  users_.clear();
+  logged_in_.clear();
   journal_.clear();
 }
 

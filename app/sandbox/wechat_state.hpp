@@ -9,6 +9,7 @@
 #include "app/sandbox/journal.hpp"
 #include "app/sandbox/test_codes.hpp"
 #include "app/sandbox/token_book.hpp"
+#include "app/sandbox/user_data.hpp"
 
 namespace onetap::app {
 
@@ -17,6 +18,7 @@ inline constexpr std::string_view stable_token_path = "/cgi-bin/stable_token";
 inline constexpr std::string_view token_path = "/cgi-bin/token";
 inline constexpr std::string_view phone_number_path = "/wxa/business/getuserphonenumber";
 inline constexpr std::string_view login_path = "/sns/jscode2session";
+inline constexpr std::string_view user_encrypt_key_path = "/wxa/business/getuserencryptkey";
 
 struct WechatOptions {
   std::string appid;                // empty: any appid is somebody
@@ -65,6 +67,11 @@ class WechatState {
   /// code is one of that line; without, it looks like WeChat's own: 64 hex digits.
   [[nodiscard]] std::string issue_code(TestCode const* test_code, Moment now);
 
+  /// What the button yields beside a code: its number, encrypted for the user who logged in with `js_code`.
+  /// None when nobody has. In a js_code, what comes before "--" names the user, so that one can log in anew.
+  [[nodiscard]] std::optional<EncryptedUserData> encrypt_number_of(std::string const& code,
+                                                                   std::string_view js_code, Moment now);
+
   /// Every access token dies now, with `errcode` for whoever brings it.
   void kill_tokens(int errcode) { tokens_.kill_all(errcode); }
 
@@ -75,6 +82,10 @@ class WechatState {
   [[nodiscard]] core::seconds code_life() const { return options_.code_life; }
 
  private:
+  struct User {
+    std::string appid;
+    std::string session_key;
+  };
   struct Fate {
     std::optional<core::SteadyTime> born;  // issued here, else seen first
     bool used = false;
@@ -89,6 +100,8 @@ class WechatState {
                                            std::string const& appid, Moment now, JournalEntry& entry);
   [[nodiscard]] WechatAnswer log_in(WechatCall const& call, Moment now, JournalEntry& entry);
 
+  [[nodiscard]] WechatAnswer get_user_encrypt_key(WechatCall const& call, Moment now, JournalEntry& entry);
+
   /// The errcode that appid and secret get; 0 when they are right.
   [[nodiscard]] int check_account(std::string const& appid, std::string const& secret) const;
   [[nodiscard]] WechatAnswer error(int errcode, Moment now, JournalEntry& entry);
@@ -102,6 +115,8 @@ class WechatState {
   TokenBook tokens_;
   BoundedMap<Fate> codes_;
   BoundedMap<Fate> login_codes_;
+  BoundedMap<User> users_;             // by openid
+  BoundedMap<std::string> logged_in_;  // openids, by the name in their js_code
   Journal journal_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "app/scenario/placeholders.hpp"
 #include "core/crypto/digest.hpp"
+#include "core/gate/signature.hpp"
 #include "core/secret.hpp"
 
 namespace onetap::app {
@@ -328,10 +329,30 @@ CallRequest Runner::render(Step const& step, Play& play) const {
     set_header(headers, header.name, values);
   }
   std::string const method = filled(wanted.method, play.number);
+  std::string const target = parts_.server.base_path + filled(wanted.path, play.number);
+  if (wanted.sign) {
+    set_header(headers, "Authorization",
+               {signed_authorization(*wanted.sign, method, target, body, play.number)});
+  }
   request.has_no_answer_body = method == "HEAD";
-  request.bytes =
-      render_request(method, parts_.server.base_path + filled(wanted.path, play.number), headers, body);
+  request.bytes = render_request(method, target, headers, body);
   return request;
+}
+
+std::string Runner::signed_authorization(SignTemplate const& sign, std::string_view method,
+                                         std::string_view target, std::string_view body, int number) const {
+  auto const key = core::crypto::from_base64(filled(sign.key, number));
+  if (!key) throw NoValue("the key to sign with is no base64");
+  std::string const nonce_str = sign.nonce_str.empty() ? random_run() : filled(sign.nonce_str, number);
+  auto const page_time = std::chrono::system_clock::now() + sign.clock_ahead;
+  std::string const timestamp =
+      std::to_string(std::chrono::floor<core::seconds>(page_time).time_since_epoch().count());
+  auto const* const key_bytes = reinterpret_cast<unsigned char const*>(key->data());
+  core::crypto::Digest const signature = core::crypto::hmac_sha256(
+      {key_bytes, key->size()}, core::message_to_sign(method, target, timestamp, nonce_str, body));
+  return "ONETAP-HMAC-SHA256 session=\"" + filled(sign.session, number) + "\",key=\"" +
+         filled(sign.key_name, number) + "\",timestamp=\"" + timestamp + "\",nonce_str=\"" + nonce_str +
+         "\",signature=\"" + core::crypto::to_base64(signature) + "\"";
 }
 
 std::optional<std::string> Runner::value_of(std::string_view name, int number) const {

@@ -78,6 +78,9 @@ class Runner {
   [[nodiscard]] std::string filled(std::string_view text, int number) const;
   [[nodiscard]] boost::json::value filled_json(boost::json::value const& value, int number) const;
   [[nodiscard]] CallRequest render(Step const& step, Play& play) const;
+  [[nodiscard]] std::string signed_authorization(SignTemplate const& sign, std::string_view method,
+                                                 std::string_view target, std::string_view body,
+                                                 int number) const;
 
   void check_answer(Step const& step, Play& play) const;
   void check_page(Step const& step, Play& play) const;

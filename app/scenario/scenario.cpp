@@ -132,16 +132,28 @@ std::string read_raw(json::value const& value, std::string const& place) {
   return raw;
 }
 
+SignTemplate read_sign(json::value const& value, std::string const& place) {
+  ObjectReader const reader(value, place, {"session", "key", "keyName", "nonce", "clockAheadS"});
+  constexpr std::int64_t clock_ahead_s_max = 86'400;
+  return {.session = reader.text("session"),
+          .key = reader.text("key"),
+          .key_name = reader.text("keyName", "session"),
+          .nonce_str = reader.text("nonce", ""),
+          .clock_ahead =
+              core::seconds(reader.integer_within("clockAheadS", -clock_ahead_s_max, clock_ahead_s_max, 0))};
+}
+
 RequestTemplate read_request(json::value const& value, std::string const& place) {
   ObjectReader const reader(
-      value, place, {"method", "path", "headers", "json", "body", "raw", "patienceMs", "obeyRetryAfter"});
+      value, place,
+      {"method", "path", "headers", "json", "body", "raw", "sign", "patienceMs", "obeyRetryAfter"});
   RequestTemplate request;
   constexpr std::int64_t patience_ms_max = 60'000;
   request.patience =
       core::milliseconds(reader.integer_within("patienceMs", 1, patience_ms_max, request.patience.count()));
   request.obeys_retry_after = reader.flag("obeyRetryAfter");
   if (auto const* const raw = reader.find("raw")) {
-    for (std::string_view const other : {"method", "path", "headers", "json", "body"}) {
+    for (std::string_view const other : {"method", "path", "headers", "json", "body", "sign"}) {
       if (reader.has(other)) refuse(place, "raw is the whole request: leave out " + std::string(other));
     }
     request.raw = read_raw(*raw, reader.place_of("raw"));
@@ -153,6 +165,7 @@ RequestTemplate read_request(json::value const& value, std::string const& place)
     request.headers = read_headers(*headers, reader.place_of("headers"));
   if (auto const* const body = reader.find("json")) request.json = *body;
   if (reader.has("body")) request.body = reader.text("body");
+  if (auto const* const sign = reader.find("sign")) request.sign = read_sign(*sign, reader.place_of("sign"));
   if (request.json && request.body) refuse(place, "json and body exclude each other");
   return request;
 }

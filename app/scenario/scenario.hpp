@@ -25,6 +25,15 @@ struct HeaderTemplate {
   std::vector<std::string> values;  // none: the default header is left out
 };
 
+/// Sign this request as the page's component does (contract, "Who the caller is"). Texts are templates.
+struct SignTemplate {
+  std::string session;          // the token
+  std::string key;              // base64
+  std::string key_name;         // "session", or "wechat:<version>"
+  std::string nonce_str;        // empty: a random one
+  core::seconds clock_ahead{};  // of the page's clock
+};
+
 struct RequestTemplate {
   std::string method = "POST";
   std::string path = "/phone/consume";
@@ -32,6 +41,7 @@ struct RequestTemplate {
   std::optional<boost::json::value> json{};
   std::optional<std::string> body{};
   std::optional<std::string> raw{};  // the whole request, bytes as they go out
+  std::optional<SignTemplate> sign{};
   core::milliseconds patience{10'000};
   bool obeys_retry_after = false;  // a 503 is asked again as its Retry-After says, as the page would
 };

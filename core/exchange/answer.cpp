@@ -200,6 +200,12 @@ Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, Wall
   return answer;
 }
 
+std::optional<PhoneNumber> read_user_data(std::string_view clear_text, std::string_view appid, WallTime now) {
+  auto const info = parse_wechat_json(clear_text);
+  if (!info || !is_ours_and_fresh(*info, appid, now)) return std::nullopt;
+  return read_number(*info);
+}
+
 TokenAnswer judge_token_answer(WeChatReply const& reply) {
   if (reply.delivery != Delivery::answered) return {.hint = transport_hint(reply)};
   auto const body = parse_wechat_json(reply.body);

@@ -48,6 +48,11 @@ struct ErrcodeRule {
 /// `appid` is the one whose code was sent; `now` is compared with the watermark's time.
 [[nodiscard]] Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, WallTime now);
 
+/// The number in what a page's encryptedData says (facts §5); none unless it is of this appid, and its time
+/// no more than limits::watermark_age_max off `now`.
+[[nodiscard]] std::optional<PhoneNumber> read_user_data(std::string_view clear_text, std::string_view appid,
+                                                        WallTime now);
+
 struct FetchedToken {
   AccessToken token;
   seconds lifetime{};  // expires_in

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 namespace onetap::core {
@@ -47,6 +48,12 @@ std::optional<Enum> value_of(Names<Enum, Size> const& names, std::string_view te
 }
 
 }  // namespace
+
+std::int64_t row_of(Digest const& digest) {
+  std::int64_t row = 0;
+  std::memcpy(&row, digest.data(), sizeof row);
+  return row;
+}
 
 std::string_view to_string(Kind kind) { return kind == Kind::quick ? "quick" : "realtime"; }
 

@@ -21,6 +21,11 @@ struct CodeKey {
   auto operator<=>(CodeKey const&) const = default;
 };
 
+/// The identity under which what belongs to a digest is sealed.
+[[nodiscard]] std::int64_t row_of(Digest const& digest);
+/// The row of a number: it is sealed before its consumption has an id.
+[[nodiscard]] inline std::int64_t row_of(CodeKey const& code_key) { return row_of(code_key.digest); }
+
 /// Keyed digest of whoever may have the stored answer: a session's user, or an Idempotency-Key.
 struct CallerKey {
   Digest digest{};
@@ -78,6 +83,7 @@ struct AttemptId {
 struct Intent {
   CodeKey code_key;
   std::optional<CallerKey> caller;
+  std::optional<CallerKey> user;  // who presents it, where a session or a backend says; then also the caller
   std::string appid;
   Kind kind = Kind::quick;
   std::string request_id;
@@ -106,6 +112,32 @@ struct Resend {
   AttemptId refused;
   int errcode = 0;
   std::string rid;
+  WallTime at;
+};
+
+/// A page's encryptedData was read: a use that WeChat was not asked about.
+struct Decryption {
+  CodeKey blob_key;  // Keyring::blob_key
+  CallerKey user;
+  std::string appid;
+  Kind kind = Kind::quick;
+  std::string request_id;
+  ClientEnv client_env = ClientEnv::unknown;
+  SealedBytes sealed_number;
+  std::string phone_mask;
+  Digest phone_key{};
+  WallTime at;
+};
+
+/// The number of a code in doubt came with the code, encrypted.
+struct Rescue {
+  CodeKey code_key;
+  CallerKey caller;  // the code's
+  CodeKey blob_key;
+  SealedBytes sealed_number;       // under the code's key
+  SealedBytes sealed_blob_number;  // the same, under the blob's
+  std::string phone_mask;
+  Digest phone_key{};
   WallTime at;
 };
 
@@ -140,6 +172,12 @@ struct NotYours {
 /// Nothing was read or written: queue full, disk full, closing.
 struct Unavailable {};
 
+/// The use is durable.
+struct Recorded {
+  std::int64_t consumption = 0;
+};
+
+using RecordResult = std::variant<Recorded, Stored, NotYours, Unavailable>;
 using FindResult = std::variant<Fresh, Stored, NotYours, Unavailable>;
 using BeginResult = std::variant<Started, Stored, NotYours, Unavailable>;
 
@@ -167,6 +205,15 @@ class Ledger {
 
   /// T2.
   [[nodiscard]] virtual Task<> settle(Settlement settlement) = 0;
+
+  /// A consumption of path `legacy`, ok from its beginning. One blob serves one row: what came again is
+  /// Stored for its user.
+  [[nodiscard]] virtual Task<ledger::RecordResult> record_decryption(Decryption decryption) = 0;
+
+  /// The caller's doubt ends as ok, by the path `rescue`, and the blob is this row's from here on. False:
+  /// nothing was written, because the code is not in doubt, is somebody else's, or the blob has served before
+  /// (or the disk is full).
+  [[nodiscard]] virtual Task<bool> rescue(Rescue rescue) = 0;
 
   /// True while begin() can be expected to succeed.
   [[nodiscard]] virtual bool writable() const = 0;

@@ -4,6 +4,22 @@
 #include <utility>
 
 namespace onetap::core {
+namespace {
+
+/// Of a reply that leaves doubt; `attempted` is the attempt that this exchange settled.
+std::optional<action::Rescue> rescue_before(action::Reply const& reply, AttemptId attempted) {
+  std::optional<action::Rescue> rescue;
+  if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
+    bool const in_doubt = state_after(answer->verdict) == State::in_doubt;
+    if (in_doubt) rescue = action::Rescue{.consumption = attempted.consumption};
+  } else if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
+    bool const in_doubt = stored->state == State::in_doubt;
+    if (in_doubt) rescue = action::Rescue{.consumption = stored->consumption, .kind = stored->kind};
+  }
+  return rescue;
+}
+
+}  // namespace
 
 State state_after(Verdict verdict) {
   switch (verdict) {
@@ -25,6 +41,7 @@ ExchangeAction ExchangeMachine::on(ExchangeEvent event) {
 
 ExchangeAction ExchangeMachine::take(event::Presented const& presented) {
   expect(Phase::waiting);
+  rescuable_ = presented.rescuable;
   if (presented.ready) {
     phase_ = Phase::beginning;
     return action::Begin{};
@@ -35,7 +52,8 @@ ExchangeAction ExchangeMachine::take(event::Presented const& presented) {
 
 ExchangeAction ExchangeMachine::take(event::Found const& found) {
   expect(Phase::finding);
-  if (auto const* stored = std::get_if<ledger::Stored>(&found.result)) return reply({.outcome = *stored});
+  if (auto const* stored = std::get_if<ledger::Stored>(&found.result))
+    return reply_or_rescue({.outcome = *stored});
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&found.result))
     return reply({.outcome = *not_yours});
   if (std::holds_alternative<ledger::Unavailable>(found.result))
@@ -53,7 +71,8 @@ ExchangeAction ExchangeMachine::take(event::Prepared const& prepared) {
 
 ExchangeAction ExchangeMachine::take(event::Began const& began) {
   expect(Phase::beginning);
-  if (auto const* stored = std::get_if<ledger::Stored>(&began.result)) return reply({.outcome = *stored});
+  if (auto const* stored = std::get_if<ledger::Stored>(&began.result))
+    return reply_or_rescue({.outcome = *stored});
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&began.result))
     return reply({.outcome = *not_yours});
   auto const* started = std::get_if<ledger::Started>(&began.result);
@@ -91,7 +110,13 @@ ExchangeAction ExchangeMachine::take(event::Resent const& resent) {
 
 ExchangeAction ExchangeMachine::take(event::Settled const& /*settled*/) {
   expect(Phase::settling);
-  return reply({.outcome = std::move(answer_), .because = because_});
+  return reply_or_rescue({.outcome = std::move(answer_), .because = because_});
+}
+
+ExchangeAction ExchangeMachine::take(event::Rescued const& rescued) {
+  expect(Phase::rescuing);
+  if (!rescued.number) return reply(std::move(unless_rescued_));
+  return reply({.outcome = Answer{.verdict = Verdict::number, .number = rescued.number}});
 }
 
 void ExchangeMachine::expect(Phase phase) const {
@@ -101,6 +126,14 @@ void ExchangeMachine::expect(Phase phase) const {
 ExchangeAction ExchangeMachine::reply(action::Reply reply) {
   phase_ = Phase::done;
   return reply;
+}
+
+ExchangeAction ExchangeMachine::reply_or_rescue(action::Reply unless_rescued) {
+  auto const rescue = rescue_before(unless_rescued, attempt_);
+  if (!rescuable_ || !rescue) return reply(std::move(unless_rescued));
+  phase_ = Phase::rescuing;
+  unless_rescued_ = std::move(unless_rescued);
+  return *rescue;
 }
 
 ExchangeAction ExchangeMachine::settle() {

@@ -16,8 +16,21 @@ using enum ProblemCode;
 constexpr std::array kinds{
     ProblemKind{invalid_request, "INVALID_REQUEST", 400, Retry::never, "The request is malformed", "请求有误",
                 "The request is malformed"},
+    ProblemKind{session_required, "SESSION_REQUIRED", 401, Retry::login, "A session is required", "请先登录",
+                "Please log in first"},
+    ProblemKind{session_expired, "SESSION_EXPIRED", 401, Retry::login, "The session is unknown or too old",
+                "登录已过期，请重试", "The login has expired, please try again"},
+    ProblemKind{signature_invalid, "SIGNATURE_INVALID", 401, Retry::login, "The signature does not fit",
+                "请求校验失败，请重试", "The request could not be verified, please try again"},
+    ProblemKind{timestamp_skewed, "TIMESTAMP_SKEWED", 401, Retry::same_code,
+                "The timestamp is more than 300 s off", "手机时间不准，请重试",
+                "The device's clock is off, please try again"},
+    ProblemKind{nonce_replayed, "NONCE_REPLAYED", 401, Retry::same_code, "The nonce was used before",
+                "请求重复，请重试", "This request was sent before, please try again"},
     ProblemKind{origin_forbidden, "ORIGIN_FORBIDDEN", 403, Retry::never, "Not a page of this mini program",
                 "请在小程序中使用", "Please use the mini program"},
+    ProblemKind{user_blocked, "USER_BLOCKED", 403, Retry::never, "WeChat blocks this user's logins",
+                "当前账号存在风险，无法登录", "WeChat does not let this account log in"},
     ProblemKind{not_found, "NOT_FOUND", 404, Retry::never, "No such path", "没有这个地址",
                 "There is nothing here"},
     ProblemKind{method_not_allowed, "METHOD_NOT_ALLOWED", 405, Retry::never, "Method not allowed",
@@ -45,11 +58,15 @@ constexpr std::array kinds{
                 "授权已使用，请重新点击", "This authorisation was used before, please tap again"},
     ProblemKind{code_invalid, "CODE_INVALID", 422, Retry::new_code, "WeChat refused the code",
                 "授权已过期，请重新点击", "The authorisation has expired, please tap again"},
+    ProblemKind{decrypt_failed, "DECRYPT_FAILED", 422, Retry::login, "The encrypted data cannot be used",
+                "获取失败，请重新登录后再试", "That did not work, please log in and try again"},
     ProblemKind{watermark_mismatch, "WATERMARK_MISMATCH", 502, Retry::new_code,
                 "WeChat's answer is not for this mini program", "获取失败，请重新点击",
                 "That did not work, please tap again"},
     ProblemKind{quota_exhausted, "QUOTA_EXHAUSTED", 402, Retry::later, "The resource pack is used up",
                 "当前额度不足", "The quota is used up"},
+    ProblemKind{rate_limited, "RATE_LIMITED", 429, Retry::later, "Too many requests",
+                "操作太频繁，请稍后再试", "Too many requests, please try again in a moment"},
     ProblemKind{outcome_unknown, "OUTCOME_UNKNOWN", 502, Retry::new_code, "WeChat's answer was lost",
                 "结果未知，请重新点击", "The result is unknown, please tap again"},
     ProblemKind{wechat_unavailable, "WECHAT_UNAVAILABLE", 503, Retry::same_code,
@@ -111,11 +128,13 @@ std::string to_problem_json(Problem const& problem, Language language, std::stri
   std::string detail(language == Language::english ? kind.detail_english : kind.detail_chinese);
   if (!problem.field.empty())
     detail.append(language == Language::english ? ": " : "：").append(problem.field);
-  json::object body{{"type", urn_of(kind.name)}, {"title", kind.title}, {"status", kind.status},
-                    {"code", kind.name},         {"detail", detail},    {"retry", to_string(kind.retry)},
+  json::object body{{"type", urn_of(kind.name)}, {"title", kind.title},
+                    {"status", kind.status},     {"code", kind.name},
+                    {"detail", detail},          {"retry", to_string(problem.retry.value_or(kind.retry))},
                     {"requestId", request_id}};
   if (problem.charged != Charged::absent) body["charged"] = to_string(problem.charged);
   if (problem.errcode) body["wechat"] = json::object{{"errcode", *problem.errcode}, {"rid", problem.rid}};
+  if (problem.server_time) body["serverTime"] = unix_seconds(*problem.server_time);
   return json::serialize(body);
 }
 

@@ -13,7 +13,13 @@ namespace onetap::core {
 /// Every refusal a client can see (contract, "Problems").
 enum class ProblemCode {
   invalid_request,
+  session_required,
+  session_expired,
+  signature_invalid,
+  timestamp_skewed,
+  nonce_replayed,
   origin_forbidden,
+  user_blocked,
   not_found,
   method_not_allowed,
   unsupported_media_type,
@@ -26,8 +32,10 @@ enum class ProblemCode {
   code_in_progress,
   code_already_used,
   code_invalid,
+  decrypt_failed,
   watermark_mismatch,
   quota_exhausted,
+  rate_limited,
   outcome_unknown,
   wechat_unavailable,
   service_misconfigured,
@@ -63,8 +71,10 @@ struct Problem {
   Charged charged = Charged::absent;
   std::optional<int> errcode;  // WeChat's, with its rid
   std::string rid;
-  std::optional<seconds> retry_after;  // for the Retry-After field
-  std::string field;                   // INVALID_REQUEST: what is wrong with which field, for the developer
+  std::optional<seconds> retry_after;   // for the Retry-After field
+  std::string field;                    // INVALID_REQUEST: what is wrong with which field, for the developer
+  std::optional<WallTime> server_time;  // TIMESTAMP_SKEWED: for the page to learn its offset
+  std::optional<Retry> retry;           // where it differs from the kind's
 };
 
 /// RFC 9457, as the contract says.

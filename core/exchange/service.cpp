@@ -19,6 +19,7 @@ struct ConsumeService::Flight {
 struct ConsumeService::Exchange {
   Intent intent;
   Code code;
+  std::optional<EncryptedPhone> encrypted;
   SteadyTime started;
   SteadyTime deadline;
   std::optional<HeldToken> token;
@@ -75,6 +76,7 @@ Task<ConsumeResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_ke
   SteadyTime const now = ports_.clock.steady();
   Exchange exchange{.intent = {.code_key = code_key,
                                .caller = request.caller,
+                               .user = request.user,
                                .appid = std::move(request.appid),
                                .kind = request.kind,
                                .request_id = std::move(request.request_id),
@@ -83,12 +85,15 @@ Task<ConsumeResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_ke
                                .client_env = request.client_env,
                                .at = ports_.clock.wall()},
                     .code = std::move(request.code),
+                    .encrypted = std::move(request.encrypted),
                     .started = now,
                     .deadline = now + wechat_answer_time_ + limits::exchange_time_beyond_wechat,
                     .token = ports_.tokens.current(),
                     .line = ports_.wechat.take_line()};
   ExchangeMachine machine;
-  ExchangeAction next = machine.on(event::Presented{.ready = exchange.token && exchange.line});
+  bool const rescuable = exchange.encrypted && exchange.intent.user;
+  ExchangeAction next =
+      machine.on(event::Presented{.ready = exchange.token && exchange.line, .rescuable = rescuable});
   while (!std::holds_alternative<action::Reply>(next)) {
     ExchangeEvent happened =
         co_await std::visit([&](auto act) { return perform(exchange, std::move(act)); }, std::move(next));
@@ -154,13 +159,40 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Settle a
                         .phone_key = {},
                         .at = ports_.clock.wall()};
   if (action.answer.number) {
-    settlement.sealed_number = ports_.keyring.seal(action.attempt.consumption, *action.answer.number);
+    settlement.sealed_number = ports_.keyring.seal(exchange.intent.code_key, *action.answer.number);
     settlement.phone_mask = action.answer.number->mask();
     settlement.phone_key = ports_.keyring.phone_key(*action.answer.number);
   }
   co_await ports_.ledger.settle(std::move(settlement));
   log_exchange(exchange, action);
   co_return event::Settled{};
+}
+
+Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Rescue action) {
+  if (action.kind) exchange.intent.kind = *action.kind;
+  Intent const& intent = exchange.intent;
+  WallTime const now = ports_.clock.wall();
+  DecryptResult result = co_await decrypt_phone(ports_.sessions, ports_.keyring, *exchange.encrypted,
+                                                intent.appid, *intent.user, now);
+  auto* const number = std::get_if<PhoneNumber>(&result);
+  if (number == nullptr) {
+    bool const was_read = std::holds_alternative<Undecryptable>(result);
+    log_rescue(exchange, action.consumption, was_read ? "undecryptable" : "no_session_keys");
+    co_return event::Rescued{};
+  }
+  CodeKey const blob_key = ports_.keyring.blob_key(intent.appid, exchange.encrypted->encrypted_data);
+  Rescue rescue{.code_key = intent.code_key,
+                .caller = *intent.user,
+                .blob_key = blob_key,
+                .sealed_number = ports_.keyring.seal(intent.code_key, *number),
+                .sealed_blob_number = ports_.keyring.seal(blob_key, *number),
+                .phone_mask = number->mask(),
+                .phone_key = ports_.keyring.phone_key(*number),
+                .at = now};
+  bool const rescued = co_await ports_.ledger.rescue(std::move(rescue));
+  log_rescue(exchange, action.consumption, rescued ? "ok" : "refused");
+  if (!rescued) co_return event::Rescued{};
+  co_return event::Rescued{std::move(*number)};
 }
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& /*exchange*/, action::Reply /*action*/) {
@@ -191,7 +223,7 @@ ConsumeResult ConsumeService::present(Exchange const& exchange, action::Reply co
   }
   if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
     if (stored->state != State::ok) return {problem_for(*stored), stored->kind, true};
-    auto number = ports_.keyring.open(stored->consumption, stored->sealed_number);
+    auto number = ports_.keyring.open(exchange.intent.code_key, stored->sealed_number);
     if (number) return {std::move(*number), stored->kind, true};
     ports_.log.error("sealed_number_unreadable", {{"consumption", stored->consumption}});
     return {Problem{.code = ProblemCode::internal, .charged = Charged::yes}, stored->kind};
@@ -202,6 +234,15 @@ ConsumeResult ConsumeService::present(Exchange const& exchange, action::Reply co
     return {until_token_is_due(problem_for(*unready)), kind};
   }
   return {storage_unavailable(), kind};
+}
+
+void ConsumeService::log_rescue(Exchange const& exchange, std::int64_t consumption,
+                                std::string_view outcome) const {
+  ports_.log.info("rescue", {{"request_id", exchange.intent.request_id},
+                             {"app", exchange.intent.appid},
+                             {"consumption", consumption},
+                             {"path", "rescue"},
+                             {"outcome", outcome}});
 }
 
 void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const& settled) const {

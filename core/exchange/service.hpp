@@ -7,6 +7,7 @@
 
 #include "core/clock.hpp"
 #include "core/crypto/keyring.hpp"
+#include "core/exchange/decryption.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/exchange/machine.hpp"
 #include "core/exchange/problem.hpp"
@@ -21,11 +22,13 @@ struct ConsumeRequest {
   Code code;
   std::string appid;
   Kind kind = Kind::quick;
-  std::optional<CallerKey> caller;
+  std::optional<CallerKey> caller;  // the user where there is one, else by Idempotency-Key
   std::string request_id;
   std::string scene;
   std::string out_id;
   ClientEnv client_env = ClientEnv::unknown;
+  std::optional<CallerKey> user{};            // of a session, or whom a backend names
+  std::optional<EncryptedPhone> encrypted{};  // rescues a lost answer, where there is a user
 };
 
 struct ConsumeResult {
@@ -41,6 +44,7 @@ class ConsumeService {
   struct Ports {
     Clock& clock;
     Ledger& ledger;
+    SessionStore& sessions;
     WeChat& wechat;
     TokenKeeper& tokens;
     crypto::Keyring const& keyring;
@@ -72,6 +76,7 @@ class ConsumeService {
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::RefreshToken action);
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Resend action);
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Settle action);
+  [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Rescue action);
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Reply action);
 
   [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange);
@@ -79,6 +84,7 @@ class ConsumeService {
   [[nodiscard]] Problem until_token_is_due(Problem problem) const;
   [[nodiscard]] ConsumeResult present(Exchange const& exchange, action::Reply const& reply);
   void log_exchange(Exchange const& exchange, action::Settle const& settled) const;
+  void log_rescue(Exchange const& exchange, std::int64_t consumption, std::string_view outcome) const;
 
   Ports ports_;
   milliseconds wechat_answer_time_;

@@ -79,6 +79,15 @@ class WeChat {
   /// POST /cgi-bin/stable_token in normal mode (facts §3.1).
   [[nodiscard]] virtual Task<WeChatReply> get_stable_token(std::string appid, AppSecret secret,
                                                            SteadyTime deadline) = 0;
+
+  /// GET /sns/jscode2session (facts §4.1): needs no access_token.
+  [[nodiscard]] virtual Task<WeChatReply> code_to_session(std::string appid, AppSecret secret, JsCode js_code,
+                                                          SteadyTime deadline) = 0;
+
+  /// POST /wxa/business/getuserencryptkey (facts §6.2). `signature` is session_key's over nothing.
+  [[nodiscard]] virtual Task<WeChatReply> get_user_encrypt_key(AccessToken access_token, OpenId openid,
+                                                               std::string signature,
+                                                               SteadyTime deadline) = 0;
 };
 
 }  // namespace onetap::core

@@ -80,6 +80,14 @@ class Members {
     if (!member->is_bool()) fault(std::string(name) + " must be true or false");
     return member->is_bool() && member->get_bool();
   }
+  std::string absolute_path(std::string_view name, bool required) {
+    std::string path = text(name, required);
+    bool const given = required || !path.empty();
+    // The server's own folder is nothing a caller should have to know.
+    if (given && (!path.starts_with('/') || path.ends_with('/') || path.find('\0') != std::string::npos))
+      fault(std::string(name) + " must be the absolute path of a file");
+    return path;
+  }
   std::optional<core::Digest> digest(std::string_view name) {
     std::string const hex = text(name, false);
     if (hex.empty()) return std::nullopt;
@@ -149,8 +157,9 @@ std::int64_t id_in(std::string_view path) {
 
 }  // namespace
 
-OperatorApi::OperatorApi(core::LedgerAdmin& ledger, core::Clock const& clock, core::Log& log, Gate gate)
-    : ledger_(ledger), clock_(clock), log_(log), gate_(std::move(gate)) {}
+OperatorApi::OperatorApi(core::LedgerAdmin& ledger, core::LedgerUpkeep& upkeep, core::Clock const& clock,
+                         core::Log& log, Gate gate)
+    : ledger_(ledger), upkeep_(upkeep), clock_(clock), log_(log), gate_(std::move(gate)) {}
 
 std::optional<Response> OperatorApi::admit(Request const& request) const {
   auto const refuse = [&](core::ProblemCode code, std::string_view reason) {
@@ -223,12 +232,32 @@ core::Task<Response> OperatorApi::erase(Request const& request) {
   co_return co_await administer(request, std::move(command));
 }
 
+core::Task<Response> OperatorApi::back_up(Request const& request) {
+  Members members(request.body);
+  std::string file = members.absolute_path("file", true);
+  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  admin::Answer const answer = co_await upkeep_.back_up(std::move(file));
+  co_return response_to(request, answer);
+}
+
+core::Task<Response> OperatorApi::rotate_key(Request const& request) {
+  Members members(request.body);
+  std::string new_key_file = members.absolute_path("newKeyFile", false);
+  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  admin::Answer const answer = co_await upkeep_.rotate_key(std::move(new_key_file));
+  co_return response_to(request, answer);
+}
+
 core::Task<Response> OperatorApi::administer(Request const& request, admin::Command command) {
   admin::Answer const answer = co_await ledger_.administer(std::move(command));
-  if (!answer) co_return refusal_of(answer.error(), request.request_id);
+  co_return response_to(request, answer);
+}
+
+Response OperatorApi::response_to(Request const& request, admin::Answer const& answer) {
+  if (!answer) return refusal_of(answer.error(), request.request_id);
   log_.always("operator_command", {{"request_id", request.request_id}, {"what", answer->sentence}});
   json::object const body{{"id", answer->id}, {"count", answer->count}, {"done", answer->sentence}};
-  co_return Response{.body = json::serialize(body)};
+  return Response{.body = json::serialize(body)};
 }
 
 }  // namespace onetap::net

@@ -20,7 +20,8 @@ class OperatorApi {
     std::string address;                       // that is listened on; a wildcard takes any IP literal as Host
   };
 
-  OperatorApi(core::LedgerAdmin& ledger, core::Clock const& clock, core::Log& log, Gate gate);
+  OperatorApi(core::LedgerAdmin& ledger, core::LedgerUpkeep& upkeep, core::Clock const& clock, core::Log& log,
+              Gate gate);
 
   /// Host, Origin, token; before the body is read.
   [[nodiscard]] std::optional<Response> admit(Request const& request) const;
@@ -34,11 +35,18 @@ class OperatorApi {
   [[nodiscard]] core::Task<Response> price_pack(Request const& request);
   /// POST /api/commands/erase {"phoneKey"} or {"userKey"}: hex of the keyed digest, never the number
   [[nodiscard]] core::Task<Response> erase(Request const& request);
+  /// POST /api/commands/backup {"file"}: an absolute path on the server's machine, where nothing is yet
+  [[nodiscard]] core::Task<Response> back_up(Request const& request);
+  /// POST /api/commands/key-rotate {"newKeyFile"?}: an absolute path on the server's machine, needed where
+  /// the data key is configured; the key itself never travels
+  [[nodiscard]] core::Task<Response> rotate_key(Request const& request);
 
  private:
   [[nodiscard]] core::Task<Response> administer(Request const& request, core::admin::Command command);
+  [[nodiscard]] Response response_to(Request const& request, core::admin::Answer const& answer);
 
   core::LedgerAdmin& ledger_;
+  core::LedgerUpkeep& upkeep_;
   core::Clock const& clock_;
   core::Log& log_;
   Gate gate_;

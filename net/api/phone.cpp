@@ -1,11 +1,9 @@
 #include "net/api/phone.hpp"
 
-#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
 
-#include "core/json.hpp"
 #include "core/limits.hpp"
 #include "net/api/problem_response.hpp"
 
@@ -15,70 +13,62 @@ namespace {
 namespace json = boost::json;
 namespace limits = core::limits;
 
-bool is_visible_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char character) { return character > ' ' && character < '\x7f'; });
-}
-
 bool is_scene(std::string_view text) {
   constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
   return !text.empty() && text.size() <= limits::scene_bytes_max &&
          text.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-/// Reads the members of a body one by one and remembers the first fault.
-class BodyReader {
- public:
-  explicit BodyReader(json::object const& body) : body_(body) {}
-
-  std::string_view required(std::string_view name) { return read(name, true); }
-  std::string_view optional(std::string_view name) { return read(name, false); }
-
-  void fault(std::string text) {
-    if (fault_.empty()) fault_ = std::move(text);
+/// True when it can be a code, as far as anybody can tell.
+bool read_code(BodyReader& body, std::string_view& code) {
+  code = body.required("code");
+  if (!body.is_faultless()) return false;
+  if (code.empty() || code.size() > limits::code_bytes_max) {
+    body.fault("code must have 1 to 512 characters");
+  } else if (code.find_first_of("\"\\") != std::string_view::npos) {
+    body.fault("code has quotes around or in it: send detail.code itself");
+  } else if (!is_visible_ascii(code)) {
+    body.fault("code must be visible ASCII");
   }
-  [[nodiscard]] bool has(std::string_view name) const { return body_.contains(name); }
-  [[nodiscard]] std::string const& first_fault() const { return fault_; }
-
- private:
-  std::string_view read(std::string_view name, bool required) {
-    auto const member = core::string_member(body_, name);
-    if (member) return *member;
-    bool const absent = member.error() == core::MemberFault::absent;
-    if (!absent) fault(std::string(name) + " must be a string");
-    if (absent && required) fault(std::string(name) + " is missing");
-    return {};
-  }
-
-  json::object const& body_;
-  std::string fault_;
-};
-
-void check_code(BodyReader& reader, std::string_view code) {
-  if (code.empty() || code.size() > limits::code_bytes_max)
-    return reader.fault("code must have 1 to 512 characters");
-  bool const quoted = code.find_first_of("\"\\") != std::string_view::npos;
-  if (quoted) return reader.fault("code has quotes around or in it: send detail.code itself");
-  if (!is_visible_ascii(code)) reader.fault("code must be visible ASCII");
+  return body.is_faultless();
 }
 
-core::Problem invalid(std::string field, bool code_was_read) {
-  return {.code = core::ProblemCode::invalid_request,
-          .charged = code_was_read ? core::Charged::unknown : core::Charged::absent,
-          .field = std::move(field)};
+core::Kind read_kind(BodyReader& body) {
+  std::string_view const kind = body.optional("kind");
+  if (body.has("kind") && kind != "quick" && kind != "realtime") body.fault("kind must be quick or realtime");
+  return kind == "realtime" ? core::Kind::realtime : core::Kind::quick;
 }
 
-// Empty: none given. The reason when it can't be used.
-core::Result<core::IdempotencyKey, std::string> read_idempotency_key(Request const& request) {
-  using Key = core::Result<core::IdempotencyKey, std::string>;
+std::string_view read_scene(BodyReader& body) {
+  std::string_view const scene = body.optional("scene");
+  if (body.has("scene") && !is_scene(scene)) body.fault("scene must be 1 to 32 of A-Z a-z 0-9 _ . -");
+  return scene;
+}
+
+std::string_view read_out_id(BodyReader& body) {
+  std::string_view const out_id = body.optional("outId");
+  bool const fits = !out_id.empty() && out_id.size() <= limits::out_id_bytes_max && is_visible_ascii(out_id);
+  if (body.has("outId") && !fits) body.fault("outId must be 1 to 64 visible ASCII characters");
+  return out_id;
+}
+
+std::optional<core::EncryptedPhone> read_encrypted(BodyReader& body) {
+  std::string_view const data = body.optional("encryptedData");
+  std::string_view const iv = body.optional("iv");
+  if (data.empty() != iv.empty()) body.fault("encryptedData and iv come together");
+  if (data.empty() || iv.empty()) return std::nullopt;
+  return core::EncryptedPhone{.encrypted_data = std::string(data), .iv = std::string(iv)};
+}
+
+/// Empty: none given.
+core::IdempotencyKey read_idempotency_key(Request const& request, BodyReader& body) {
   auto const given = request.header("Idempotency-Key");
-  if (!given) return Key(boost::system::in_place_value);
+  if (!given) return {};
   bool const sized = given->size() >= limits::idempotency_key_bytes_min &&
                      given->size() <= limits::idempotency_key_bytes_max;
-  if (request.repeats_header("Idempotency-Key") || !sized || !is_visible_ascii(*given)) {
-    return Key(boost::system::in_place_error,
-               "Idempotency-Key must be 16 to 128 visible ASCII characters, once");
-  }
-  return Key(boost::system::in_place_value, std::string(*given));
+  if (request.repeats_header("Idempotency-Key") || !sized || !is_visible_ascii(*given))
+    body.fault("Idempotency-Key must be 16 to 128 visible ASCII characters, once");
+  return core::IdempotencyKey(std::string(*given));
 }
 
 std::string phone_json(core::PhoneNumber const& number, core::Kind kind, std::string_view request_id) {
@@ -89,28 +79,8 @@ std::string phone_json(core::PhoneNumber const& number, core::Kind kind, std::st
                                       {"requestId", request_id}});
 }
 
-}  // namespace
-
-PhoneApi::PhoneApi(core::ConsumeService& service, core::crypto::Keyring const& keyring, core::Log& log,
-                   std::string appid, Gate gate)
-    : service_(service), keyring_(keyring), log_(log), appid_(std::move(appid)), gate_(std::move(gate)) {}
-
-std::optional<Response> PhoneApi::admit(Request const& request) const {
-  if (gate_.level == core::VerifyLevel::none) return std::nullopt;
-  auto const origin = core::check_origin(request.header("Referer"), gate_.origin);
-  if (origin && !request.repeats_header("Referer")) return std::nullopt;
-  std::string_view const reason = origin ? "repeated" : core::to_string(origin.error());
-  log_.warn("origin_refused",
-            {{"request_id", request.request_id}, {"remote", request.remote_address}, {"reason", reason}});
-  return problem_response({.code = core::ProblemCode::origin_forbidden}, request);
-}
-
-core::Task<Response> PhoneApi::consume(Request const& request) {
-  auto read_request = read(request);
-  if (auto const* problem = std::get_if<core::Problem>(&read_request))
-    co_return problem_response(*problem, request);
-  auto& presented = std::get<core::ConsumeRequest>(read_request);
-  core::ConsumeResult const result = co_await service_.consume(std::move(presented));
+// Of a consumption or a decryption.
+Response answer_of(auto const& result, Request const& request) {
   Response response;
   if (auto const* number = std::get_if<core::PhoneNumber>(&result.answer)) {
     response.body = phone_json(*number, result.kind, request.request_id);
@@ -118,45 +88,92 @@ core::Task<Response> PhoneApi::consume(Request const& request) {
     response = problem_response(std::get<core::Problem>(result.answer), request);
   }
   if (result.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
-  co_return response;
+  return response;
 }
 
-std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read(Request const& request) const {
-  auto const body = core::parse_client_json(request.body);
-  if (!body) return invalid("body: " + std::string(core::to_string(body.error())), false);
-  BodyReader reader(*body);
-  std::string_view const code = reader.required("code");
-  if (reader.first_fault().empty()) check_code(reader, code);
-  bool const code_was_read = reader.first_fault().empty();
+}  // namespace
 
-  std::string_view const kind = reader.optional("kind");
-  if (reader.has("kind") && kind != "quick" && kind != "realtime")
-    reader.fault("kind must be quick or realtime");
-  std::string_view const scene = reader.optional("scene");
-  if (reader.has("scene") && !is_scene(scene)) reader.fault("scene must be 1 to 32 of A-Z a-z 0-9 _ . -");
-  std::string_view const out_id = reader.optional("outId");
-  bool const out_id_fits =
-      !out_id.empty() && out_id.size() <= limits::out_id_bytes_max && is_visible_ascii(out_id);
-  if (reader.has("outId") && !out_id_fits) reader.fault("outId must be 1 to 64 visible ASCII characters");
-  std::string_view const encrypted_data = reader.optional("encryptedData");
-  std::string_view const initialisation_vector = reader.optional("iv");
-  if (encrypted_data.empty() != initialisation_vector.empty())
-    reader.fault("encryptedData and iv come together");
-  auto const key = read_idempotency_key(request);
-  if (!key) reader.fault(key.error());
-  if (!reader.first_fault().empty()) return invalid(reader.first_fault(), code_was_read);
+PhoneApi::PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
+                   core::crypto::Keyring const& keyring, std::string appid)
+    : service_(service), decrypting_(decrypting), gate_(gate), keyring_(keyring), appid_(std::move(appid)) {}
 
-  auto const origin = core::check_origin(request.header("Referer"), gate_.origin);
+core::Task<Response> PhoneApi::consume(Request const& request, core::Caller const& caller) {
+  auto read = read_consume(request, caller);
+  if (auto const* problem = std::get_if<core::Problem>(&read)) co_return problem_response(*problem, request);
+  auto& presented = std::get<core::ConsumeRequest>(read);
+  core::ConsumeResult const result = co_await service_.consume(std::move(presented));
+  co_return answer_of(result, request);
+}
+
+core::Task<Response> PhoneApi::decrypt(Request const& request, core::Caller const& caller) {
+  auto read = read_decrypt(request, caller);
+  if (auto const* problem = std::get_if<core::Problem>(&read)) co_return problem_response(*problem, request);
+  auto& presented = std::get<core::DecryptRequest>(read);
+  core::DecryptAnswer const result = co_await decrypting_.decrypt(std::move(presented));
+  co_return answer_of(result, request);
+}
+
+std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read_consume(Request const& request,
+                                                                         core::Caller const& caller) {
+  BodyReader body(request.body);
+  std::string_view code;
+  bool const code_was_read = read_code(body, code);
+  core::Kind const kind = read_kind(body);
+  std::string_view const scene = read_scene(body);
+  std::string_view const out_id = read_out_id(body);
+  auto encrypted = read_encrypted(body);
+  core::IdempotencyKey const key = read_idempotency_key(request, body);
+  auto const user = read_user(body, caller);
+  if (!body.is_faultless())
+    return body.problem(code_was_read ? core::Charged::unknown : core::Charged::absent);
+  if (caller.is_backend && user) {
+    if (auto limited = gate_.limit_user(*user, consume_access)) return *limited;
+  }
   core::ConsumeRequest presented{.code = core::Code(std::string(code)),
                                  .appid = appid_,
-                                 .kind = kind == "realtime" ? core::Kind::realtime : core::Kind::quick,
-                                 .caller = std::nullopt,
+                                 .kind = kind,
+                                 .caller = user,
                                  .request_id = request.request_id,
                                  .scene = std::string(scene),
                                  .out_id = std::string(out_id),
-                                 .client_env = origin ? origin->client_env : core::ClientEnv::unknown};
-  if (!key->empty()) presented.caller = keyring_.caller_key(appid_, *key);
+                                 .client_env = caller.client_env,
+                                 .user = user,
+                                 .encrypted = std::move(encrypted)};
+  if (!user && !key.empty()) presented.caller = keyring_.caller_key(appid_, key);
   return presented;
+}
+
+std::variant<core::DecryptRequest, core::Problem> PhoneApi::read_decrypt(Request const& request,
+                                                                         core::Caller const& caller) {
+  BodyReader body(request.body);
+  std::string_view const data = body.required("encryptedData");
+  std::string_view const iv = body.required("iv");
+  core::Kind const kind = read_kind(body);
+  auto const user = read_user(body, caller);
+  if (!user) body.fault("openid is missing");
+  if (!body.is_faultless()) return body.problem();
+  if (caller.is_backend) {
+    if (auto limited = gate_.limit_user(*user, decrypt_access)) return *limited;
+  }
+  return core::DecryptRequest{.encrypted = {.encrypted_data = std::string(data), .iv = std::string(iv)},
+                              .appid = appid_,
+                              .user = *user,
+                              .kind = kind,
+                              .request_id = request.request_id,
+                              .client_env = caller.client_env};
+}
+
+// A session's user, or the one whom a backend names.
+std::optional<core::CallerKey> PhoneApi::read_user(BodyReader& body, core::Caller const& caller) const {
+  if (caller.session) return caller.session->user;
+  if (!caller.is_backend) return std::nullopt;
+  std::string_view const appid = body.optional("appid");
+  if (body.has("appid") && appid != appid_) body.fault("appid is not of a mini program that is served here");
+  std::string_view const openid = body.optional("openid");
+  if (body.has("openid") && !is_openid(openid))
+    body.fault("openid must be 1 to 128 visible ASCII characters");
+  if (openid.empty()) return std::nullopt;
+  return keyring_.user_key(appid_, openid);
 }
 
 }  // namespace onetap::net

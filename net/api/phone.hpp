@@ -5,39 +5,42 @@
 #include <variant>
 
 #include "core/crypto/keyring.hpp"
+#include "core/exchange/decrypt_service.hpp"
 #include "core/exchange/service.hpp"
-#include "core/gate/origin.hpp"
-#include "core/gate/verify_level.hpp"
-#include "core/log.hpp"
+#include "core/gate/gatekeeper.hpp"
+#include "net/api/body_reader.hpp"
 #include "net/message.hpp"
 
 namespace onetap::net {
 
-/// The routes under /phone.
+/// What /phone/consume and /phone/decrypt ask of their callers.
+inline constexpr core::RouteAccess consume_access{.spends_code = true};
+inline constexpr core::RouteAccess decrypt_access{.session = core::RouteAccess::Session::always,
+                                                  .spends_code = true};
+
+/// The routes under /phone that hand out numbers.
 class PhoneApi {
  public:
-  struct Gate {
-    core::VerifyLevel level = core::VerifyLevel::origin;
-    core::OriginPolicy origin;
-  };
-
-  PhoneApi(core::ConsumeService& service, core::crypto::Keyring const& keyring, core::Log& log,
-           std::string appid, Gate gate);
-
-  /// Refuses by what the head says, before the body is read.
-  [[nodiscard]] std::optional<Response> admit(Request const& request) const;
+  PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
+           core::crypto::Keyring const& keyring, std::string appid);
 
   /// POST /phone/consume
-  [[nodiscard]] core::Task<Response> consume(Request const& request);
+  [[nodiscard]] core::Task<Response> consume(Request const& request, core::Caller const& caller);
+  /// POST /phone/decrypt
+  [[nodiscard]] core::Task<Response> decrypt(Request const& request, core::Caller const& caller);
 
  private:
-  [[nodiscard]] std::variant<core::ConsumeRequest, core::Problem> read(Request const& request) const;
+  [[nodiscard]] std::variant<core::ConsumeRequest, core::Problem> read_consume(Request const& request,
+                                                                               core::Caller const& caller);
+  [[nodiscard]] std::variant<core::DecryptRequest, core::Problem> read_decrypt(Request const& request,
+                                                                               core::Caller const& caller);
+  [[nodiscard]] std::optional<core::CallerKey> read_user(BodyReader& body, core::Caller const& caller) const;
 
   core::ConsumeService& service_;
+  core::DecryptService& decrypting_;
+  core::Gatekeeper& gate_;
   core::crypto::Keyring const& keyring_;
-  core::Log& log_;
   std::string appid_;
-  Gate gate_;
 };
 
 }  // namespace onetap::net

@@ -27,7 +27,8 @@ Response problem_response(core::Problem const& problem, Request const& request) 
   core::Language const language = core::language_of(request.header("Accept-Language").value_or(""));
   Response response{.status = core::kind_of(problem.code).status,
                     .content_type = "application/problem+json",
-                    .body = core::to_problem_json(problem, language, request.request_id)};
+                    .body = core::to_problem_json(problem, language, request.request_id),
+                    .problem = core::kind_of(problem.code).name};
   if (problem.retry_after)
     response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after->count()));
   return response;

@@ -3,12 +3,21 @@
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
+#include "net/api/session.hpp"
 #include "net/server/router.hpp"
 
 namespace onetap::net {
 
-/// The public listener's surface. `phone` outlives the router.
-[[nodiscard]] Router public_routes(PhoneApi& phone);
+/// What the public listener's routes are made of; all of it outlives the router.
+struct PublicSurface {
+  core::Gatekeeper& gate;
+  SessionApi& sessions;
+  PhoneApi& phone;
+  core::QuotaSource quota;
+};
+
+/// The public listener's surface.
+[[nodiscard]] Router public_routes(PublicSurface surface);
 
 /// The operator listener's surface. `operators` outlives the router.
 [[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);

@@ -11,6 +11,8 @@
 #include "core/limits.hpp"
 #include "core/request_id.hpp"
 #include "net/server/http_policy.hpp"
+#include "net/server/proxy_header.hpp"
+#include "net/server/request_target.hpp"
 #include "net/server/response.hpp"
 
 namespace onetap::net {
@@ -20,22 +22,6 @@ namespace http = boost::beast::http;
 namespace limits = core::limits;
 
 using HeadParser = http::request_parser<http::empty_body>;
-
-std::string_view without_parameters(std::string_view media_type) {
-  std::string_view const type = media_type.substr(0, media_type.find(';'));
-  auto const last = type.find_last_not_of(" \t");
-  return type.substr(0, last == std::string_view::npos ? 0 : last + 1);
-}
-
-bool is_json(Request const& request) {
-  auto const media_type = request.header("Content-Type");
-  return media_type && boost::beast::iequals(without_parameters(*media_type), "application/json");
-}
-
-std::optional<std::string_view> first_refused_media_type(Request const& request, Body body) {
-  if (body != Body::json || is_json(request)) return std::nullopt;
-  return request.header("Content-Type").value_or("");
-}
 
 // The views of `request` look into `parser`, which outlives it.
 std::vector<Header> header_views(HeadParser const& parser) {
@@ -57,16 +43,53 @@ bool parse(HeadParser& parser, std::string_view head) {
 
 }  // namespace
 
-Connection::Connection(Stream stream, ConnectionContext context)
+Connection::Connection(Stream stream, ConnectionContext& context)
     : stream_(std::move(stream)),
       context_(context),
-      remote_address_(stream_.remote_endpoint().address().to_string()) {}
+      peer_(plain_address(stream_.remote_endpoint().address())),
+      remote_address_(peer_.to_string()) {}
 
 core::Task<> Connection::run() {
   co_await core::shield_from_cancellation();
   stream_.expires_at(context_.clock.steady() + limits::handshake_time);
+  bool const is_welcome = co_await learn_peer();
+  if (!is_welcome) co_return;
   error_code const handshaken = co_await stream_.handshake();
   if (handshaken) co_return;
+  co_await serve_requests();
+  stream_.expires_at(context_.clock.steady() + limits::tls_shutdown_time);
+  co_await stream_.shutdown();
+}
+
+// Who is at the other end, and whether there is room for one more of theirs.
+core::Task<bool> Connection::learn_peer() {
+  HttpServerOptions const& options = context_.options;
+  bool const is_proxy = is_within(options.trusted_proxies, peer_);
+  if (options.proxy_protocol) {
+    std::optional<ProxyHead> head;
+    if (is_proxy) {
+      auto const bytes = co_await stream_.read_before_handshake(proxy_head_bytes);
+      if (!bytes) co_return false;
+      head = read_proxy_head(*bytes);
+    }
+    if (!head) {
+      context_.bad_proxy_header.happened(options.listener);
+      co_return false;
+    }
+    auto const rest = co_await stream_.read_before_handshake(head->rest_bytes);
+    if (!rest) co_return false;
+    if (!head->is_local) {
+      peer_ = plain_address(proxied_source(*head, *rest));
+      remote_address_ = peer_.to_string();
+    }
+  }
+  if (options.connections_per_address_max == 0 || is_within(options.trusted_proxies, peer_)) co_return true;
+  place_ = context_.addresses.enter(limit_key(peer_), options.connections_per_address_max);
+  if (!place_) context_.crowded_address.happened(options.listener);
+  co_return static_cast<bool>(place_);
+}
+
+core::Task<> Connection::serve_requests() {
   Next next = Next::keep;
   while (next == Next::keep && requests_ < limits::requests_per_connection_max) {
     std::string head;
@@ -82,16 +105,15 @@ core::Task<> Connection::run() {
     idle_ = true;
     if (context_.stopping) break;
   }
-  stream_.expires_at(context_.clock.steady() + limits::tls_shutdown_time);
-  co_await stream_.shutdown();
 }
 
 // False without a refusal: the client left, or said nothing for too long.
 core::Task<bool> Connection::read_head(std::string& head, std::optional<Refusal>& refusal) {
-  stream_.expires_at(context_.clock.steady() + limits::keep_alive_idle_time);
+  core::seconds const patience = requests_ == 0 ? limits::first_byte_time : limits::keep_alive_idle_time;
+  stream_.expires_at(context_.clock.steady() + patience);
   bool begun = false;
   while (true) {
-    unread_.erase(0, unread_.find_first_not_of("\r\n"));  // RFC 9112 §2.2: empty lines before a request
+    while (unread_.starts_with("\r\n")) unread_.erase(0, 2);  // RFC 9112 §2.2: empty lines before a request
     if (!unread_.empty() && !begun) {
       begun = true;
       idle_ = false;
@@ -104,13 +126,11 @@ core::Task<bool> Connection::read_head(std::string& head, std::optional<Refusal>
     }
     refusal = judge_partial_head(unread_);
     if (refusal) co_return false;
-    std::array<char, 4096> buffer{};
-    auto const size = co_await stream_.read_some(buffer);
-    if (!size) {
-      if (begun && size.error() == asio::error::timed_out) refusal = Refusal::request_timeout;
+    error_code const error = co_await stream_.read_onto(unread_);
+    if (error) {
+      if (begun && error == asio::error::timed_out) refusal = Refusal::request_timeout;
       co_return false;
     }
-    unread_.append(buffer.data(), *size);
   }
 }
 
@@ -123,13 +143,8 @@ core::Task<std::optional<Refusal>> Connection::read_body(std::string& body, std:
     if (written) co_return Refusal::bad_request;
   }
   while (unread_.size() < size) {
-    std::array<char, 4096> buffer{};
-    auto const received = co_await stream_.read_some(buffer);
-    if (!received) {
-      bool const late = received.error() == asio::error::timed_out;
-      co_return late ? Refusal::request_timeout : Refusal::bad_request;
-    }
-    unread_.append(buffer.data(), *received);
+    error_code const error = co_await stream_.read_onto(unread_);
+    if (error) co_return error == asio::error::timed_out ? Refusal::request_timeout : Refusal::bad_request;
   }
   body = unread_.substr(0, size);
   unread_.erase(0, size);
@@ -142,18 +157,19 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   HeadParser parser;
   if (!parse(parser, head)) co_return co_await refuse_head(Refusal::bad_request);
   std::vector<Header> const headers = header_views(parser);
-  std::string_view const target = parser.get().target();
-  auto const question = target.find('?');
-  Request request{
-      .method = parser.get().method_string(),
-      .path = target.substr(0, question),
-      .query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1),
-      .headers = headers,
-      .body = {},
-      .remote_address = remote_address_,
-      .request_id = {},
-      .arrived = context_.clock.steady()};
+  RequestTarget target = read_target(parser.get().target(), context_.options.path_prefix, context_.router);
+  Request request{.method = parser.get().method_string(),
+                  .target = parser.get().target(),
+                  .path = target.path,
+                  .query = target.query,
+                  .headers = headers,
+                  .body = {},
+                  .remote_address = remote_address_,
+                  .signed_target = std::move(target.as_sent),
+                  .request_id = {},
+                  .arrived = context_.clock.steady()};
   request.request_id = request_id(request.header("X-Request-Id").value_or(""));
+  describe_sender(request);
   bool const head_only = request.method == "HEAD";
   constexpr unsigned http_1_1 = 11;
   bool const client_keeps = parser.get().keep_alive() && parser.get().version() == http_1_1;
@@ -168,7 +184,7 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   } else if (match.route->admit) {
     early = match.route->admit(request);
   }
-  if (!early && first_refused_media_type(request, match.route->body)) {
+  if (!early && match.route->body == Body::json && !request.has_json()) {
     early = context_.router.refuse(Refusal::unsupported_media_type, {}, request);
   }
   if (early) {
@@ -188,8 +204,31 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   co_return co_await write(request, std::move(response), client_keeps, head_only);
 }
 
+void Connection::describe_sender(Request& request) {
+  std::vector<std::string_view> forwarded_for;
+  for (Header const& field : request.headers) {
+    if (boost::beast::iequals(field.name, "X-Forwarded-For")) forwarded_for.push_back(field.value);
+  }
+  HttpServerOptions const& options = context_.options;
+  if (!forwarded_for.empty() && options.trusted_proxies.empty()) warn_of_proxy();
+  auto const client = client_address(peer_, forwarded_for, options.trusted_proxies);
+  request.client_address = client.to_string();
+  request.limit_key = limit_key(client);
+}
+
+// Without the setting every page comes from the proxy's address, and shares one address's limit.
+void Connection::warn_of_proxy() {
+  if (!context_.options.expects_proxies || context_.warned_of_proxy || !is_near(peer_)) return;
+  context_.warned_of_proxy = true;
+  context_.log.warn("proxy_not_trusted", {{"peer", remote_address_},
+                                          {"hint",
+                                           "X-Forwarded-For comes from here: if it is your proxy, set "
+                                           "ONETAP_TRUSTED_PROXIES=" +
+                                               remote_address_}});
+}
+
 // A handler that throws has broken its promise: the client hears `internal`, the log hears why.
-core::Task<Response> Connection::answer(Request const& request, Route const& route) {
+core::Task<Response> Connection::answer(Request const& request, Route const& route) const {
   std::string broken;
   try {
     Response response = co_await route.handle(request);
@@ -211,6 +250,8 @@ core::Task<Connection::Next> Connection::refuse_head(Refusal refusal) {
                            .headers = {},
                            .body = {},
                            .remote_address = remote_address_,
+                           .client_address = remote_address_,
+                           .limit_key = limit_key(peer_),
                            .request_id = request_id({}),
                            .arrived = context_.clock.steady()};
   Response response = context_.router.refuse(refusal, {}, unreadable);
@@ -225,16 +266,20 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
   stream_.expires_at(context_.clock.steady() + limits::write_time);
   error_code written;
   if (!bytes.empty()) written = co_await stream_.write(bytes);
-  if (context_.log_requests) {
+  if (context_.options.log_requests) {
     auto const took = std::chrono::duration<double, std::milli>(context_.clock.steady() - request.arrived);
-    context_.log.info("request", {{"listener", context_.listener},
-                                  {"request_id", request.request_id},
-                                  {"method", request.method},
-                                  {"path", request.path_is_known ? request.path : std::string_view("-")},
-                                  {"status", response.status},
-                                  {"latency_ms", took.count()},
-                                  {"remote", request.remote_address},
-                                  {"answered", !written}});
+    std::array const fields{core::Field("listener", context_.options.listener),
+                            core::Field("request_id", request.request_id),
+                            core::Field("method", request.method),
+                            core::Field("path", request.path_is_known ? request.path : std::string_view("-")),
+                            core::Field("status", response.status),
+                            core::Field("latency_ms", took.count()),
+                            core::Field("remote", request.client_address),
+                            core::Field("answered", !written),
+                            core::Field("problem", response.problem)};
+    bool const has_problem = !response.problem.empty();
+    context_.log.write(core::LogLevel::info, "request",
+                       std::span(fields).first(fields.size() - (has_problem ? 0 : 1)));
   }
   co_return written || last ? Next::close : Next::keep;
 }

@@ -3,25 +3,34 @@
 #include <string>
 
 #include "core/log.hpp"
+#include "net/server/address_counts.hpp"
+#include "net/server/options.hpp"
+#include "net/server/repeated_line.hpp"
 #include "net/server/router.hpp"
 #include "net/stream.hpp"
 
 namespace onetap::net {
 
-/// What a connection needs of its server; outlives it.
+/// What the connections of a listener share; outlives them.
 struct ConnectionContext {
   core::Clock& clock;
   core::Log& log;
-  Router const& router;
-  std::string const& listener;
-  bool log_requests;
-  bool const& stopping;  // true: close after the answer under way
+  Router router;
+  HttpServerOptions options;
+  bool stopping = false;  // true: close after the answer under way
+  AddressCounts addresses{};
+  RepeatedLine crowded_address{clock, log, "connections_of_address_full",
+                               "one address holds ONETAP_MAX_CONNECTIONS_PER_IP connections"};
+  RepeatedLine bad_proxy_header{
+      clock, log, "proxy_header_refused",
+      "ONETAP_PROXY_PROTOCOL=v2 takes trusted proxies that send it, and nobody else"};
+  bool warned_of_proxy = false;
 };
 
 /// One client's connection: reads a request, lets its route answer, writes the answer, and again.
 class Connection {
  public:
-  Connection(Stream stream, ConnectionContext context);
+  Connection(Stream stream, ConnectionContext& context);
 
   /// Until either side ends it.
   [[nodiscard]] core::Task<> run();
@@ -31,22 +40,27 @@ class Connection {
   void close() { stream_.close(); }
 
  private:
-  struct Head;
   enum class Next { keep, close };
 
+  [[nodiscard]] core::Task<bool> learn_peer();
+  [[nodiscard]] core::Task<> serve_requests();
   [[nodiscard]] core::Task<bool> read_head(std::string& head, std::optional<Refusal>& refusal);
   [[nodiscard]] core::Task<Next> serve_one(std::string head);
+  void describe_sender(Request& request);
+  void warn_of_proxy();
   [[nodiscard]] core::Task<std::optional<Refusal>> read_body(std::string& body, std::uint64_t size,
                                                              bool expects_continue);
-  [[nodiscard]] core::Task<Response> answer(Request const& request, Route const& route);
+  [[nodiscard]] core::Task<Response> answer(Request const& request, Route const& route) const;
   [[nodiscard]] core::Task<Next> refuse_head(Refusal refusal);
   [[nodiscard]] core::Task<Next> write(Request const& request, Response response, bool keep_alive,
                                        bool head_only);
   [[nodiscard]] std::string request_id(std::string_view offered) const;
 
   Stream stream_;
-  ConnectionContext context_;
+  ConnectionContext& context_;
+  asio::ip::address peer_;  // with the PROXY protocol, whom the proxy speaks for
   std::string remote_address_;
+  AddressCounts::Place place_;
   std::string unread_;  // received and not yet part of a request
   std::size_t requests_ = 0;
   bool idle_ = true;

@@ -1,5 +1,8 @@
 #include "net/server/http_server.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
@@ -10,63 +13,112 @@
 
 namespace onetap::net {
 
+namespace {
+
+/// A descriptor kept for the moment in which there is no other: without it, a client that waits to be
+/// accepted would be announced by the loop again and again, and could be neither served nor sent away.
+class SpareDescriptor {
+ public:
+  SpareDescriptor() { take(); }
+  SpareDescriptor(SpareDescriptor const&) = delete;
+  SpareDescriptor& operator=(SpareDescriptor const&) = delete;
+  ~SpareDescriptor() { give(); }
+
+  void give() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = -1;
+  }
+  bool take() {
+    if (descriptor_ < 0) descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return descriptor_ >= 0;
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
+bool is_lack_of_descriptors(error_code error) {
+  return error == boost::system::errc::too_many_files_open ||
+         error == boost::system::errc::too_many_files_open_in_system;
+}
+
+}  // namespace
+
 struct HttpServer::Implementation {
   Implementation(asio::io_context& its_loop, core::Clock& its_clock, core::Log& its_log, Router its_router,
                  HttpServerOptions its_options)
       : loop(its_loop),
-        clock(its_clock),
-        log(its_log),
-        router(std::move(its_router)),
-        options(std::move(its_options)),
+        shared{.clock = its_clock,
+               .log = its_log,
+               .router = std::move(its_router),
+               .options = std::move(its_options)},
         acceptor(its_loop),
+        full(its_clock, its_log, "connections_full", "ONETAP_MAX_CONNECTIONS are held: newcomers are closed"),
+        out_of_descriptors(its_clock, its_log, "descriptors_exhausted",
+                           "raise LimitNOFILE, or lower ONETAP_MAX_CONNECTIONS: newcomers are closed"),
         tasks(its_loop.get_executor(), [this](std::string const& what) {
-          log.error("connection_failed", {{"listener", options.listener}, {"what", what}});
+          shared.log.error("connection_failed", {{"listener", shared.options.listener}, {"what", what}});
         }) {}
 
+  // Waits first: without a descriptor left, accepting fails even where nobody waits to be accepted.
   core::Task<> accept_connections() {
     co_await core::shield_from_cancellation();
-    while (!stopping) {
-      auto [error, socket] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
-      if (stopping) break;
-      if (error) {
-        // Out of descriptors, or the client left while it was queued: neither ends the listener.
+    while (!shared.stopping) {
+      [[maybe_unused]] auto [closed] =
+          co_await acceptor.async_wait(tcp::acceptor::wait_read, asio::as_tuple(asio::use_awaitable));
+      if (shared.stopping) break;
+      error_code error;
+      tcp::socket socket = acceptor.accept(error);
+      if (!error) {
+        take_in(std::move(socket));
+      } else if (is_lack_of_descriptors(error) && !send_one_away()) {
         constexpr auto pause = std::chrono::milliseconds(100);
-        co_await clock.sleep_until(clock.steady() + pause);
-        continue;
-      }
-      if (connections.size() >= options.connections_max) continue;  // the socket closes
+        co_await shared.clock.sleep_until(shared.clock.steady() + pause);
+      }  // else the client left while it was queued
+    }
+  }
+
+  void take_in(tcp::socket socket) {
+    if (connections.size() >= shared.options.connections_max) {
+      full.happened(shared.options.listener);  // and the socket closes
+    } else {
       tasks.spawn(serve(std::move(socket)));
     }
   }
 
+  // Accepts whoever waits with the spare descriptor, and closes; false when the spare could not be had back.
+  bool send_one_away() {
+    out_of_descriptors.happened(shared.options.listener);
+    spare.give();
+    error_code error;
+    tcp::socket turned_away = acceptor.accept(error);
+    turned_away.close(error);
+    return spare.take();
+  }
+
   core::Task<> serve(tcp::socket socket) {
-    if (stopping) co_return;  // accepted in the last moment: stop() has not seen it
+    if (shared.stopping) co_return;  // accepted in the last moment: stop() has not seen it
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
-    ConnectionContext const context{.clock = clock,
-                                    .log = log,
-                                    .router = router,
-                                    .listener = options.listener,
-                                    .log_requests = options.log_requests,
-                                    .stopping = stopping};
-    Stream stream = options.tls ? Stream(std::move(socket), *options.tls) : Stream(std::move(socket));
+    auto const& tls = shared.options.tls;
     struct Place {  // also when a handler's promise is broken so badly that run() throws
       std::list<Connection>& all;
       std::list<Connection>::iterator position;
       ~Place() { all.erase(position); }
-    } const place{.all = connections,
-                  .position = connections.emplace(connections.end(), std::move(stream), context)};
+    } const place{
+        .all = connections,
+        .position = connections.emplace(
+            connections.end(), tls ? Stream(std::move(socket), *tls) : Stream(std::move(socket)), shared)};
     co_await place.position->run();
   }
 
   asio::io_context& loop;
-  core::Clock& clock;
-  core::Log& log;
-  Router router;
-  HttpServerOptions options;
+  ConnectionContext shared;
   tcp::acceptor acceptor;
+  SpareDescriptor spare;
+  RepeatedLine full;
+  RepeatedLine out_of_descriptors;
   std::list<Connection> connections;
-  bool stopping = false;
   TaskGroup tasks;
 };
 
@@ -80,19 +132,20 @@ HttpServer::~HttpServer() = default;
 core::Result<std::string, std::string> HttpServer::start() {
   Implementation& self = *implementation_;
   error_code error;
-  auto const address = asio::ip::make_address(self.options.address, error);
+  auto const address = asio::ip::make_address(self.shared.options.address, error);
   if (error)
     return core::Result<std::string, std::string>(boost::system::in_place_error,
-                                                  "not an IP address: " + self.options.address);
-  tcp::endpoint const endpoint(address, self.options.port);
+                                                  "not an IP address: " + self.shared.options.address);
+  tcp::endpoint const endpoint(address, self.shared.options.port);
   self.acceptor.open(endpoint.protocol(), error);
   if (!error) self.acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) self.acceptor.bind(endpoint, error);
+  if (!error) self.acceptor.non_blocking(true, error);
   if (!error) self.acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
     return core::Result<std::string, std::string>(
-        boost::system::in_place_error, "cannot listen on " + self.options.address + ":" +
-                                           std::to_string(self.options.port) + ": " + error.message());
+        boost::system::in_place_error, "cannot listen on " + self.shared.options.address + ":" +
+                                           std::to_string(self.shared.options.port) + ": " + error.message());
   }
   tcp::endpoint const bound = self.acceptor.local_endpoint();
   std::string const host =
@@ -102,11 +155,11 @@ core::Result<std::string, std::string> HttpServer::start() {
                                                 host + ":" + std::to_string(bound.port()));
 }
 
-void HttpServer::use(TlsContext tls) { implementation_->options.tls = std::move(tls); }
+void HttpServer::use(TlsContext tls) { implementation_->shared.options.tls = std::move(tls); }
 
 void HttpServer::stop() {
   Implementation& self = *implementation_;
-  self.stopping = true;
+  self.shared.stopping = true;
   error_code ignored;
   self.acceptor.close(ignored);
   for (Connection& connection : self.connections) {
@@ -116,7 +169,7 @@ void HttpServer::stop() {
 
 core::Task<bool> HttpServer::drain(core::SteadyTime deadline) {
   Implementation& self = *implementation_;
-  bool const ended = co_await self.tasks.join(self.clock, deadline);
+  bool const ended = co_await self.tasks.join(self.shared.clock, deadline);
   co_return ended;
 }
 

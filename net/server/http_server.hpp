@@ -8,19 +8,11 @@
 
 #include "core/log.hpp"
 #include "core/result.hpp"
+#include "net/server/options.hpp"
 #include "net/server/router.hpp"
 #include "net/stream.hpp"
 
 namespace onetap::net {
-
-struct HttpServerOptions {
-  std::string listener;           // its name in the log: "public", "operator", "sandbox"
-  std::string address;            // an IP literal
-  unsigned short port = 0;        // 0: any
-  std::optional<TlsContext> tls;  // none: plain HTTP
-  std::size_t connections_max = 10000;
-  bool log_requests = true;
-};
 
 /// A listener and its connections: HTTP/1.1 with keep-alive, one request at a time on each.
 /// Lives on the loop; must be stopped and drained before it is destroyed.

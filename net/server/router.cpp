@@ -38,4 +38,8 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
   return {.refusal = Refusal::method_not_allowed, .allowed_methods = std::move(allowed)};
 }
 
+bool Router::knows(std::string_view path) const {
+  return std::ranges::any_of(routes_, [path](Route const& route) { return fits(route.path, path); });
+}
+
 }  // namespace onetap::net

@@ -41,6 +41,8 @@ class Router {
     std::string allowed_methods{};  // for method_not_allowed, as the Allow field wants it
   };
   [[nodiscard]] Match match(std::string_view method, std::string_view path) const;
+  /// Whether some route has this path, by whatever method.
+  [[nodiscard]] bool knows(std::string_view path) const;
   [[nodiscard]] Response refuse(Refusal refusal, std::string_view allowed_methods,
                                 Request const& request) const {
     return render_refusal_(refusal, allowed_methods, request);

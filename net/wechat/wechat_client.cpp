@@ -112,7 +112,8 @@ core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_pt
   std::string target = address_.base_path + "/wxa/business/getuserphonenumber?access_token=";
   target += percent_encoded(access_token.reveal());
   std::string body = json::serialize(json::object{{"code", code.reveal()}});
-  return post(std::move(line), std::move(target), std::move(body), answer_time, deadline);
+  return send(std::move(line), {.method = "POST", .target = std::move(target), .body = std::move(body)},
+              answer_time, deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_stable_token(std::string appid, core::AppSecret secret,
@@ -121,13 +122,37 @@ core::Task<core::WeChatReply> WeChatClient::get_stable_token(std::string appid, 
                                                   {"appid", appid},
                                                   {"secret", secret.reveal()},
                                                   {"force_refresh", false}});
-  auto const answer_time = std::chrono::duration_cast<core::milliseconds>(deadline - clock_.steady());
-  return post(nullptr, address_.base_path + "/cgi-bin/stable_token", std::move(body), answer_time, deadline);
+  return send(
+      {.method = "POST", .target = address_.base_path + "/cgi-bin/stable_token", .body = std::move(body)},
+      deadline);
 }
 
-core::Task<core::WeChatReply> WeChatClient::post(std::unique_ptr<core::WeChatLine> line, std::string target,
-                                                 std::string body, core::milliseconds answer_time,
-                                                 core::SteadyTime deadline) {
+core::Task<core::WeChatReply> WeChatClient::code_to_session(std::string appid, core::AppSecret secret,
+                                                            core::JsCode js_code, core::SteadyTime deadline) {
+  std::string target = address_.base_path + "/sns/jscode2session?appid=" + percent_encoded(appid) +
+                       "&secret=" + percent_encoded(secret.reveal()) +
+                       "&js_code=" + percent_encoded(js_code.reveal()) + "&grant_type=authorization_code";
+  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+}
+
+// A body, even an empty object, would be answered 87009 (facts §6.2).
+core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessToken access_token,
+                                                                 core::OpenId openid, std::string signature,
+                                                                 core::SteadyTime deadline) {
+  std::string target =
+      address_.base_path +
+      "/wxa/business/getuserencryptkey?access_token=" + percent_encoded(access_token.reveal()) +
+      "&openid=" + percent_encoded(openid.reveal()) + "&signature=" + signature + "&sig_method=hmac_sha256";
+  return send({.method = "POST", .target = std::move(target), .body = {}}, deadline);
+}
+
+core::Task<core::WeChatReply> WeChatClient::send(Outgoing outgoing, core::SteadyTime deadline) {
+  auto const answer_time = std::chrono::duration_cast<core::milliseconds>(deadline - clock_.steady());
+  return send(nullptr, std::move(outgoing), answer_time, deadline);
+}
+
+core::Task<core::WeChatReply> WeChatClient::send(std::unique_ptr<core::WeChatLine> line, Outgoing outgoing,
+                                                 core::milliseconds answer_time, core::SteadyTime deadline) {
   // The port hands out no other lines than ours.
   std::unique_ptr<Line> ours(
       static_cast<Line*>(line.release()));  // NOLINT(cppcoreguidelines-pro-type-static-cast-downcast)
@@ -147,7 +172,8 @@ core::Task<core::WeChatReply> WeChatClient::post(std::unique_ptr<core::WeChatLin
   }
   ours->set_reusable(false);
   ours->stream().expires_at(std::min(clock_.steady() + answer_time, deadline));
-  HttpRequest const request{.method = "POST", .host = host_field_, .target = target, .body = body};
+  HttpRequest const request{
+      .method = outgoing.method, .host = host_field_, .target = outgoing.target, .body = outgoing.body};
   HttpAnswer answer = co_await send_request(ours->stream(), request);
   ours->set_reusable(answer.keep_alive);
   co_return reply_of(std::move(answer));

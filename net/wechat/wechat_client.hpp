@@ -38,6 +38,12 @@ class WeChatClient final : public core::WeChat {
                                                                     core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string appid, core::AppSecret secret,
                                                                core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> code_to_session(std::string appid, core::AppSecret secret,
+                                                              core::JsCode js_code,
+                                                              core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> get_user_encrypt_key(core::AccessToken access_token,
+                                                                   core::OpenId openid, std::string signature,
+                                                                   core::SteadyTime deadline) override;
 
  private:
   class Line;
@@ -50,9 +56,16 @@ class WeChatClient final : public core::WeChat {
 
   [[nodiscard]] core::Task<Opened> open(core::SteadyTime deadline);
   [[nodiscard]] core::Task<Opened> connect(tcp::endpoint endpoint, core::SteadyTime deadline);
-  [[nodiscard]] core::Task<core::WeChatReply> post(std::unique_ptr<core::WeChatLine> line, std::string target,
-                                                   std::string body, core::milliseconds answer_time,
-                                                   core::SteadyTime deadline);
+  /// A request; what it was made of need not outlive the call.
+  struct Outgoing {
+    std::string_view method;  // static text
+    std::string target;
+    std::string body;
+  };
+  [[nodiscard]] core::Task<core::WeChatReply> send(std::unique_ptr<core::WeChatLine> line, Outgoing outgoing,
+                                                   core::milliseconds answer_time, core::SteadyTime deadline);
+  /// On any line, with all the time there is.
+  [[nodiscard]] core::Task<core::WeChatReply> send(Outgoing outgoing, core::SteadyTime deadline);
 
   asio::any_io_executor executor_;
   core::Clock& clock_;

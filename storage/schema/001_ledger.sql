@@ -6,6 +6,7 @@ CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   mode TEXT NOT NULL CHECK (mode IN ('real', 'sandbox')),
   key_fingerprint BLOB NOT NULL CHECK (length(key_fingerprint) = 32),
+  sealed_pepper BLOB NOT NULL,  -- this ledger's for life; sealed under the data key
   replay_window_ms INTEGER NOT NULL CHECK (replay_window_ms > 0),
   created_at INTEGER NOT NULL,
   copied_at INTEGER           -- this file is a backup of that time, and no server has exchanged on it yet
@@ -23,6 +24,13 @@ CREATE TABLE erasure (
   id INTEGER PRIMARY KEY,
   by TEXT NOT NULL CHECK (by IN ('phone', 'user')),
   consumptions INTEGER NOT NULL CHECK (consumptions >= 0),
+  at INTEGER NOT NULL
+) STRICT;
+
+-- Another data key took over, and sealed anew whatever is sealed here.
+CREATE TABLE key_rotation (
+  id INTEGER PRIMARY KEY,
+  key_id BLOB NOT NULL CHECK (length(key_id) = 8),  -- of the new key
   at INTEGER NOT NULL
 ) STRICT;
 
@@ -250,6 +258,16 @@ END;
 CREATE TRIGGER entry_stays BEFORE DELETE ON entry
 BEGIN
   SELECT RAISE(ABORT, 'entries are append-only');
+END;
+
+CREATE TRIGGER key_rotation_unchanged BEFORE UPDATE ON key_rotation
+BEGIN
+  SELECT RAISE(ABORT, 'key rotations are append-only');
+END;
+
+CREATE TRIGGER key_rotation_stays BEFORE DELETE ON key_rotation
+BEGIN
+  SELECT RAISE(ABORT, 'key rotations are append-only');
 END;
 
 CREATE TRIGGER erasure_unchanged BEFORE UPDATE ON erasure

@@ -53,7 +53,7 @@ SELECT p.id FROM pack AS p
 JOIN pack_balance AS b ON b.pack = p.id AND b.account = 'available'
 WHERE p.ends_at <= ?1 AND b.units > 0;
 
--- Two scans of the history: a person's right is asked for seldom.
+-- They scan the history: a person's right is asked for seldom.
 -- name: count_under_way
 SELECT count(*) FROM consumption AS c
 WHERE c.state = 'sending' AND (c.phone_key = ?1 OR c.user_key = ?2);
@@ -67,5 +67,46 @@ WHERE consumption IN
 UPDATE consumption SET phone_key = NULL, phone_mask = NULL, user_key = NULL
 WHERE state <> 'sending' AND (phone_key = ?1 OR user_key = ?2);
 
+-- name: list_users_of_number
+SELECT DISTINCT c.user_key FROM consumption AS c WHERE c.phone_key = ?1 AND c.user_key IS NOT NULL;
+
+-- name: erase_sessions
+DELETE FROM session WHERE user_key = ?1;
+
+-- name: erase_session_keys
+DELETE FROM session_key WHERE user_key = ?1;
+
 -- name: insert_erasure
 INSERT INTO erasure (by, consumptions, at) VALUES (?1, ?2, ?3);
+
+-- Whatever is sealed: row (that the seal names, or the digest it comes from), key (of the table, for the
+-- update), sealed bytes.
+-- name: list_sealed_peppers
+SELECT m.id, m.id, m.sealed_pepper FROM meta AS m;
+
+-- name: set_sealed_pepper
+UPDATE meta SET sealed_pepper = ?2 WHERE id = ?1;
+
+-- name: list_sealed_numbers
+SELECT l.code_key, l.code_key, l.sealed_number FROM live_code AS l WHERE l.sealed_number IS NOT NULL;
+
+-- name: set_sealed_number
+UPDATE live_code SET sealed_number = ?2 WHERE code_key = ?1;
+
+-- name: list_sealed_openids
+SELECT s.user_key, s.token_digest, s.sealed_openid FROM session AS s;
+
+-- name: set_sealed_openid
+UPDATE session SET sealed_openid = ?2 WHERE token_digest = ?1;
+
+-- name: list_sealed_session_keys
+SELECT k.user_key, k.id, k.sealed_key FROM session_key AS k;
+
+-- name: set_sealed_session_key
+UPDATE session_key SET sealed_key = ?2 WHERE id = ?1;
+
+-- name: set_key_fingerprint
+UPDATE meta SET key_fingerprint = ?1;
+
+-- name: insert_key_rotation
+INSERT INTO key_rotation (key_id, at) VALUES (?1, ?2);

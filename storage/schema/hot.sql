@@ -9,8 +9,8 @@ WHERE l.code_key = ?1;
 
 -- name: begin_insert_consumption
 INSERT INTO consumption (app, kind, path, state, cause, attempts, run, attempt_opened_at, request_id,
-  code_key, scene, out_id, client_env, created_at)
-VALUES (?1, ?2, 'exchange', 'sending', '', 1, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?9);
+  code_key, user_key, scene, out_id, client_env, created_at)
+VALUES (?1, ?2, 'exchange', 'sending', '', 1, ?3, ?9, ?4, ?5, ?10, ?6, ?7, ?8, ?9);
 
 -- name: begin_insert_live_code
 INSERT INTO live_code (code_key, consumption, caller_key, seen_at) VALUES (?1, ?2, ?3, ?4);
@@ -49,6 +49,24 @@ UPDATE live_code SET sealed_number = ?2 WHERE code_key = ?1;
 -- name: doubt_consumption
 UPDATE consumption SET state = 'in_doubt', cause = ?2, pack = ?3, micro_yuan = ?4, finished_at = ?5
 WHERE id = ?1;
+
+-- name: insert_decryption
+INSERT INTO consumption (app, kind, path, state, cause, attempts, run, attempt_opened_at, request_id,
+  code_key, user_key, phone_key, phone_mask, client_env, pack, micro_yuan, created_at, finished_at)
+VALUES (?1, ?2, 'legacy', 'ok', '', 0, ?3, ?12, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12);
+
+-- name: insert_live_number
+INSERT INTO live_code (code_key, consumption, caller_key, seen_at, sealed_number)
+VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: rescue_consumption
+UPDATE consumption
+SET state = 'ok', path = 'rescue', cause = '', phone_mask = ?2, phone_key = ?3, finished_at = ?4
+WHERE id = ?1;
+
+-- Seen as late as its blob: neither goes before the number does.
+-- name: rescue_live_code
+UPDATE live_code SET sealed_number = ?2, seen_at = ?3 WHERE code_key = ?1;
 
 -- name: insert_entry
 INSERT INTO entry (kind, pack, consumption, from_account, to_account, units, micro_yuan, at)
@@ -104,10 +122,11 @@ WHERE code_key = ?1 AND seen_at <= ?2
     NOT IN ('sending', 'retryable', 'in_doubt');
 
 -- name: read_meta
-SELECT m.mode, m.key_fingerprint, m.copied_at FROM meta AS m;
+SELECT m.mode, m.key_fingerprint, m.copied_at, m.sealed_pepper FROM meta AS m;
 
 -- name: insert_meta
-INSERT INTO meta (id, mode, key_fingerprint, replay_window_ms, created_at) VALUES (1, ?1, ?2, ?3, ?4);
+INSERT INTO meta (id, mode, key_fingerprint, sealed_pepper, replay_window_ms, created_at)
+VALUES (1, ?1, ?2, ?3, ?4, ?5);
 
 -- name: set_replay_window
 UPDATE meta SET replay_window_ms = ?1;

@@ -92,21 +92,30 @@ JOIN pack AS p ON p.id = c.pack
 JOIN app AS a ON a.id = p.app
 WINDOW months AS (PARTITION BY c.pack ORDER BY c.month);
 
--- By button, and by where the page ran. issued stays NULL as long as no page reports its events.
+-- By button, and by where the page ran. issued is NULL where no single event of it is kept.
 CREATE VIEW v_scenes AS
+WITH seen (app, day, kind, scene, client_env, issued, ok, lost, micro_yuan) AS (
+  SELECT c.app, date(c.created_at / 1000 + 8 * 3600, 'unixepoch'), c.kind, c.scene, c.client_env,
+    NULL, c.state = 'ok', c.state = 'lost', iif(c.state IN ('ok', 'lost'), c.micro_yuan, 0)
+  FROM consumption AS c
+  UNION ALL
+  SELECT e.app, date(e.at / 1000 + 8 * 3600, 'unixepoch'), e.kind, e.scene, e.client_env, 1, 0, 0, 0
+  FROM event AS e
+  WHERE e.type = 'issued'
+)
 SELECT
   a.appid AS app_id,
-  date(c.created_at / 1000 + 8 * 3600, 'unixepoch') AS day,
-  c.kind AS kind,
-  c.scene AS scene,
-  c.client_env AS client_env,
-  CAST(NULL AS INTEGER) AS issued,
-  count(*) FILTER (WHERE c.state = 'ok') AS ok,
-  count(*) FILTER (WHERE c.state = 'lost') AS lost,
-  coalesce(sum(c.micro_yuan) FILTER (WHERE c.state IN ('ok', 'lost')), 0) / 1000000.0 AS amount_yuan
-FROM consumption AS c
-JOIN app AS a ON a.id = c.app
-GROUP BY a.appid, day, c.kind, c.scene, c.client_env;
+  s.day AS day,
+  s.kind AS kind,
+  s.scene AS scene,
+  s.client_env AS client_env,
+  sum(s.issued) AS issued,
+  sum(s.ok) AS ok,
+  sum(s.lost) AS lost,
+  sum(s.micro_yuan) / 1000000.0 AS amount_yuan
+FROM seen AS s
+JOIN app AS a ON a.id = s.app
+GROUP BY a.appid, s.day, s.kind, s.scene, s.client_env;
 
 CREATE VIEW v_packs AS
 SELECT
@@ -146,6 +155,110 @@ SELECT
 FROM consumption AS c
 JOIN app AS a ON a.id = c.app
 WHERE c.state = 'in_doubt';
+
+-- The latest answer of WeChat's about each pack, beside ours of the codes that had come by then; what became
+-- of them since counts, later codes do not. unexplained is what doubt cannot account for; below zero, what we
+-- counted too much.
+CREATE VIEW v_reconciliation AS
+WITH
+  latest AS (
+    SELECT p.id AS pack, p.app AS app, p.kind AS kind, p.wx_pkg_id AS wx_pkg_id, p.units AS units,
+      s.as_of AS as_of, s.wx_all AS wx_all, s.wx_used AS wx_used, s.last_consumption AS last_consumption,
+      coalesce(p.ends_at <= s.as_of, 0) AS over
+    FROM pack AS p
+    JOIN usage_snapshot AS s
+      ON s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id)
+  ),
+  -- Nothing is booked on a pack after its end, so codes since then need no look. CROSS and the plus keep
+  -- SQLite from beginning with all consumptions.
+  ours (pack, account, units) AS (
+    SELECT b.pack, b.account, b.units FROM pack_balance AS b
+    UNION ALL
+    SELECT s.pack, CASE c.state WHEN 'ok' THEN 'used' WHEN 'in_doubt' THEN 'doubt' ELSE c.state END, -1
+    FROM latest AS s
+    CROSS JOIN consumption AS c ON c.id > s.last_consumption AND +c.pack = s.pack
+    WHERE NOT s.over
+  ),
+  compared AS (
+    SELECT s.*,
+      coalesce(sum(o.units) FILTER (WHERE o.account = 'before'), 0) AS used_before,
+      coalesce(sum(o.units) FILTER (WHERE o.account = 'used'), 0) AS our_used,
+      coalesce(sum(o.units) FILTER (WHERE o.account = 'lost'), 0) AS our_lost,
+      coalesce(sum(o.units) FILTER (WHERE o.account = 'doubt'), 0) AS our_doubt
+    FROM latest AS s
+    LEFT JOIN ours AS o ON o.pack = s.pack
+    GROUP BY s.pack
+  ),
+  judged AS (
+    SELECT *, wx_used - used_before - our_used - our_lost AS gap FROM compared
+  )
+SELECT
+  a.appid AS app_id,
+  j.kind AS kind,
+  j.wx_pkg_id AS wx_pkg_id,
+  strftime('%Y-%m-%dT%H:%M:%SZ', j.as_of / 1000, 'unixepoch') AS as_of,
+  j.wx_all AS wx_all,
+  j.wx_used AS wx_used,
+  j.used_before AS used_before,
+  j.our_used AS our_used,
+  j.our_lost AS our_lost,
+  j.our_doubt AS our_doubt,
+  min(j.gap, 0) + max(j.gap - j.our_doubt, 0) AS unexplained,
+  CASE
+    WHEN j.wx_all <> j.units THEN 'SIZE_MISMATCH'
+    WHEN j.gap < 0 THEN 'WE_COUNT_MORE'
+    WHEN j.gap > j.our_doubt THEN 'WECHAT_COUNTS_MORE'
+    WHEN j.our_doubt > 0 THEN 'EXPLAINED_BY_DOUBT'
+    ELSE 'AGREES'
+  END AS verdict
+FROM judged AS j
+JOIN app AS a ON a.id = j.app;
+
+-- From the tap to the number, by day and kind. consumed and failed are the ledger's, by the day on which the
+-- code came: failed codes are over without a number, or in doubt. The rest are the page's events.
+-- never_presented: codes issued more than five minutes ago that never came.
+CREATE VIEW v_funnel AS
+WITH
+  outcome (app, day, kind, type, number) AS (
+    SELECT c.app, date(c.created_at / 1000 + 8 * 3600, 'unixepoch') AS day, c.kind,
+      CASE c.state
+        WHEN 'ok' THEN 'consumed'
+        WHEN 'sending' THEN NULL
+        WHEN 'retryable' THEN NULL
+        ELSE 'failed'
+      END AS type,
+      count(*)
+    FROM consumption AS c
+    GROUP BY c.app, day, c.kind, type
+  ),
+  counted (app, day, kind, type, number) AS (
+    SELECT d.app, d.day, d.kind, d.type, d.events FROM event_daily AS d
+    UNION ALL
+    SELECT app, day, kind, type, number FROM outcome
+    UNION ALL
+    -- Not settled yet: what came is still in live_code, unless the page kept the event for long.
+    SELECT e.app, date(e.at / 1000 + 8 * 3600, 'unixepoch'), e.kind, 'never_presented', 1
+    FROM event AS e
+    WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
+      AND e.at <= unixepoch() * 1000 - 300000 AND e.received_at - e.at <= 2700000
+      AND NOT EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = e.code_key)
+  )
+SELECT
+  a.appid AS app_id,
+  c.day AS day,
+  c.kind AS kind,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'tap'), 0) AS taps,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'issued'), 0) AS issued,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'denied'), 0) AS denied,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'no_quota'), 0) AS no_quota,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'privacy_denied'), 0) AS privacy_denied,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'consumed'), 0) AS consumed,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'failed'), 0) AS failed,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'fallback'), 0) AS fallback,
+  coalesce(sum(c.number) FILTER (WHERE c.type = 'never_presented'), 0) AS never_presented
+FROM counted AS c
+JOIN app AS a ON a.id = c.app
+GROUP BY a.appid, c.day, c.kind;
 
 -- One row for each violated invariant; id is the pack's or the consumption's.
 CREATE VIEW v_verify AS

@@ -78,6 +78,15 @@ TEST_CASE("people get a table for each app, without what would upset a terminal"
         "\napp wx2\n  scene  spent\n  order   1.50\n");
 }
 
+TEST_CASE("a pack ends on the last day that it can be used, and large sums are shown to the fen") {
+  storage::Table const packs{.columns = {"app_id", "ends_at", "amount_used_yuan"},
+                             .rows = {{"wx1", std::string("2027-11-22T16:00:00Z"), 999.999'999},
+                                      {"wx1", std::string("2027-11-22T16:00:01Z"), 12345.678'901}}};
+  CHECK(render(packs, Format::table, {{"ends_at", "ends", true}, {"amount_used_yuan", "yuan"}}) ==
+        "app wx1\n  ends              yuan\n  2027-11-22  999.999999\n  2027-11-23    12345.68\n");
+  CHECK(render(packs, Format::csv, {}).find("2027-11-22T16:00:01Z,12345.678901") != std::string::npos);
+}
+
 TEST_CASE("what became of a code is one sentence that says what to tell the user") {
   for (std::string const state : {"sending", "ok", "rejected", "retryable", "in_doubt", "lost", "free"}) {
     CAPTURE(state);

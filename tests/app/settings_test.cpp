@@ -98,7 +98,7 @@ TEST_CASE("appid, secret and certificate are all that must be given") {
   CHECK(settings.wechat_url == HttpsUrl{.host = "api.weixin.qq.com", .port = 443, .base_path = ""});
   CHECK(settings.wechat_ca_path.empty());
   CHECK(settings.wechat_timeout == std::chrono::milliseconds(3000));
-  CHECK(settings.verify == core::VerifyLevel::origin);
+  CHECK(settings.verify == core::VerifyLevel::signature);
   CHECK(settings.allow_devtools);
   CHECK(settings.price_quick_micro_yuan == 30'000);
   CHECK(settings.price_realtime_micro_yuan == 40'000);
@@ -174,6 +174,11 @@ TEST_CASE("values that cannot be used name their variable") {
         "[127.0.0.1]:1", "[::1]", "example.com:8443", "0.0.0.0:8443 "}},
       {"ONETAP_TLS", {"yes", "true", "ON"}},
       {"ONETAP_MAX_CONNECTIONS", {"0", "-1", "1000001", "many", "10k", "99999999999999999999"}},
+      {"ONETAP_MAX_CONNECTIONS_PER_IP", {"-1", "1000001", "few"}},
+      {"ONETAP_TRUSTED_PROXIES",
+       {"10.0.0.0/33", "proxy.example.com", "10.0.0.0/8,", ",10.0.0.0/8", "10.0.0.0/8;10.0.0.1", "*"}},
+      {"ONETAP_PROXY_PROTOCOL", {"v1", "on", "V2"}},
+      {"ONETAP_PUBLIC_URL", {"http://a/b", "/onetap", "https://a?b", "https://a/b#c", "https://u@a/b"}},
       {"ONETAP_ADMIN_LISTEN", {"off", "localhost"}},
       {"ONETAP_ADMIN_TOKEN", {"short", "sixteen characters and a blank"}},
       {"ONETAP_DATA_KEY", {"secret", "a2tr", "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s"}},
@@ -183,7 +188,7 @@ TEST_CASE("values that cannot be used name their variable") {
         "https://host#x", "https://host:0", "https://host:65536", "https://ho st", "https://[::1",
         "https://[]", "https://::1"}},
       {"ONETAP_WECHAT_TIMEOUT_MS", {"9", "30001", "3s"}},
-      {"ONETAP_VERIFY", {"session", "signature", "all"}},
+      {"ONETAP_VERIFY", {"all", "Signature"}},
       {"ONETAP_ALLOW_DEVTOOLS", {"yes", "1"}},
       {"ONETAP_TOKEN_MODE", {"token", "file:/x", "other"}},
       {"ONETAP_PRICE_QUICK", {"-0.03", "0,03", "¥0.03", ".03", "0.", "1000.000001", "0.0000001", "1e3"}},
@@ -200,9 +205,7 @@ TEST_CASE("values that cannot be used name their variable") {
   }
 }
 
-TEST_CASE("levels and modes that come later are refused as such") {
-  CHECK(only_problem({}, complete({{"ONETAP_VERIFY", "signature"}})).find("does not have yet") !=
-        std::string::npos);
+TEST_CASE("modes that come later are refused as such") {
   CHECK(only_problem({}, complete({{"ONETAP_TOKEN_MODE", "token"}})).find("does not have yet") !=
         std::string::npos);
 }
@@ -345,6 +348,37 @@ TEST_CASE("TLS may be off on loopback only, and then needs no certificate") {
   CHECK_FALSE(accept({"--listen", "127.0.0.1:8080"}, environment).settings.tls);
   CHECK(only_problem({}, environment).starts_with("ONETAP_TLS: "));
   CHECK(only_problem({"--sandbox"}, environment).starts_with("ONETAP_TLS: "));
+}
+
+TEST_CASE("TLS may be off behind proxies that are named") {
+  Environment const environment =
+      complete({{"ONETAP_TLS", "off"}, {"ONETAP_TLS_CERT", ""}, {"ONETAP_TLS_KEY", ""}});
+  CHECK_FALSE(accept({"--trusted-proxies", "10.0.0.0/8"}, environment).settings.tls);
+}
+
+TEST_CASE("trusted proxies are addresses and ranges, with commas between") {
+  auto const proxies =
+      accept({"--trusted-proxies", "10.0.0.0/8, fd00::/8,192.0.2.7"}, complete()).settings.trusted_proxies;
+  CHECK(proxies == std::vector{*net::AddressRange::parse("10.0.0.0/8"), *net::AddressRange::parse("fd00::/8"),
+                               *net::AddressRange::parse("192.0.2.7")});
+  CHECK(accept({}, complete()).settings.trusted_proxies.empty());
+}
+
+TEST_CASE("the PROXY protocol is for trusted proxies") {
+  CHECK_FALSE(accept({}, complete()).settings.proxy_protocol);
+  CHECK(accept({"--proxy-protocol", "v2", "--trusted-proxies", "10.0.0.1"}, complete())
+            .settings.proxy_protocol);
+  CHECK(only_problem({"--proxy-protocol", "v2"}, complete()).starts_with("ONETAP_PROXY_PROTOCOL: "));
+}
+
+TEST_CASE("of the public URL the path is what matters") {
+  auto const path = [](std::string const& text) {
+    return accept({"--public-url", text}, complete()).settings.public_path;
+  };
+  CHECK(path("https://api.example.com/onetap") == "/onetap");
+  CHECK(path("https://api.example.com:8443/a/b/") == "/a/b");
+  CHECK(path("https://api.example.com").empty());
+  CHECK(path("https://api.example.com/").empty());
 }
 
 TEST_CASE("verify level none is for loopback or the sandbox") {

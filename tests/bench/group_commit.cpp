@@ -75,6 +75,7 @@ storage::LedgerOptions options_for(std::filesystem::path const& path, storage::N
   storage::LedgerOptions options;
   options.path = path;
   options.key_fingerprint = digest_of(0);
+  options.sealed_pepper = {1};
   options.settings.replay_window = std::chrono::minutes(10);
   options.now = now;
   return options;

@@ -194,6 +194,38 @@ TEST_CASE("a watermark's time at the ends of what a number can be is doubt") {
   }
 }
 
+TEST_CASE("decrypted user data is a number where it is ours and fresh, and nothing otherwise") {
+  auto const read = [](Info const& info) {
+    return read_user_data(R"({"phoneNumber":)" + info.number + R"(,"purePhoneNumber":)" + info.pure +
+                              R"(,"countryCode":)" + info.country + R"(,"watermark":{"timestamp":)" +
+                              info.timestamp + R"(,"appid":")" + info.watermark_appid + R"("}})",
+                          appid, now);
+  };
+  auto const number = read({});
+  REQUIRE(number.has_value());
+  CHECK(number->phone_number.reveal() == "13800138000");
+  CHECK(number->pure_phone_number.reveal() == "13800138000");
+  CHECK(number->country_code == "86");
+  CHECK(read({.timestamp = std::to_string(now_s - 600)}).has_value());
+  CHECK(read({.timestamp = std::to_string(now_s + 600)}).has_value());
+  CHECK_FALSE(read({.timestamp = std::to_string(now_s - 601)}).has_value());
+  CHECK_FALSE(read({.timestamp = std::to_string(now_s + 601)}).has_value());
+  CHECK_FALSE(read({.watermark_appid = "wxffffffffffffffff"}).has_value());
+  CHECK_FALSE(read({.number = R"("")"}).has_value());
+  CHECK_FALSE(read({.pure = R"("1380013800x")"}).has_value());
+}
+
+TEST_CASE("user data that is no phone number's is nothing") {
+  for (std::string const& text :
+       {std::string(), std::string("{}"), std::string("[]"), std::string("garbage"),
+        std::string(
+            R"({"openId":"o6zAJs","watermark":{"timestamp":1790000000,"appid":"wx0123456789abcdef"}})"),
+        success_body({})}) {
+    CAPTURE(text);
+    CHECK_FALSE(read_user_data(text, appid, now).has_value());
+  }
+}
+
 TEST_CASE("an errcode may come as text") {
   CHECK(judge(errcode_body(R"("40029")")).verdict == Verdict::code_invalid);
   CHECK(judge(errcode_body(R"("0")")).verdict == Verdict::doubt);  // success without phone_info

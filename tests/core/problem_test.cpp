@@ -41,6 +41,17 @@ TEST_CASE("every problem of the contract's table says what the table says") {
   };
   std::vector<Row> const table{
       {ProblemCode::invalid_request, "INVALID_REQUEST", 400, "never", "urn:onetap:problem:invalid-request"},
+      {ProblemCode::session_required, "SESSION_REQUIRED", 401, "login",
+       "urn:onetap:problem:session-required"},
+      {ProblemCode::session_expired, "SESSION_EXPIRED", 401, "login", "urn:onetap:problem:session-expired"},
+      {ProblemCode::signature_invalid, "SIGNATURE_INVALID", 401, "login",
+       "urn:onetap:problem:signature-invalid"},
+      {ProblemCode::timestamp_skewed, "TIMESTAMP_SKEWED", 401, "same_code",
+       "urn:onetap:problem:timestamp-skewed"},
+      {ProblemCode::nonce_replayed, "NONCE_REPLAYED", 401, "same_code", "urn:onetap:problem:nonce-replayed"},
+      {ProblemCode::user_blocked, "USER_BLOCKED", 403, "never", "urn:onetap:problem:user-blocked"},
+      {ProblemCode::decrypt_failed, "DECRYPT_FAILED", 422, "login", "urn:onetap:problem:decrypt-failed"},
+      {ProblemCode::rate_limited, "RATE_LIMITED", 429, "later", "urn:onetap:problem:rate-limited"},
       {ProblemCode::origin_forbidden, "ORIGIN_FORBIDDEN", 403, "never",
        "urn:onetap:problem:origin-forbidden"},
       {ProblemCode::not_found, "NOT_FOUND", 404, "never", "urn:onetap:problem:not-found"},
@@ -120,6 +131,17 @@ TEST_CASE("charged stands on a problem from the moment a code was read") {
   CHECK(text(read({.code = ProblemCode::code_invalid, .charged = Charged::unknown}), "charged") == "unknown");
   CHECK(text(read({.code = ProblemCode::code_already_used, .charged = Charged::yes}), "charged") == "yes");
   CHECK(text(read({.code = ProblemCode::quota_exhausted, .charged = Charged::no}), "charged") == "no");
+}
+
+TEST_CASE("a skewed page learns the server's time in unix seconds, and nobody else does") {
+  json::object const problem =
+      read({.code = ProblemCode::timestamp_skewed, .server_time = wall_time_of_unix_ms(1'790'000'000'999)});
+  CHECK(problem.at("serverTime").as_int64() == 1'790'000'000);
+  CHECK_FALSE(read({.code = ProblemCode::signature_invalid}).contains("serverTime"));
+}
+
+TEST_CASE("a problem may ask for another retry than its kind does") {
+  CHECK(text(read({.code = ProblemCode::rate_limited, .retry = Retry::same_code}), "retry") == "same_code");
 }
 
 TEST_CASE("an errcode of WeChat's is shown with its rid, and only then") {

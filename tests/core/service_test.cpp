@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "core/limits.hpp"
+#include "tests/support/encrypt_user_data.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/memory_ledger.hpp"
+#include "tests/support/memory_session_store.hpp"
 #include "tests/support/run_task.hpp"
 #include "tests/support/scripted_wechat.hpp"
 
@@ -62,6 +64,13 @@ class SlowLedger final : public core::Ledger {
       bool const released = co_await clock_.wait(released_, core::SteadyTime::max());
     co_await behind_.settle(std::move(settlement));
   }
+  [[nodiscard]] core::Task<core::ledger::RecordResult> record_decryption(
+      core::Decryption decryption) override {
+    return behind_.record_decryption(std::move(decryption));
+  }
+  [[nodiscard]] core::Task<bool> rescue(core::Rescue rescue) override {
+    return behind_.rescue(std::move(rescue));
+  }
   [[nodiscard]] bool writable() const override { return behind_.writable(); }
 
  private:
@@ -69,6 +78,14 @@ class SlowLedger final : public core::Ledger {
   MemoryLedger& behind_;
   core::Signal released_;
 };
+
+constexpr char key_1[] = "session-key-no-1";
+constexpr char key_2[] = "session-key-no-2";
+constexpr char initial_bytes[] = "sixteen-bytes-iv";
+
+std::string base64(std::string_view bytes) {
+  return core::crypto::to_base64({reinterpret_cast<unsigned char const*>(bytes.data()), bytes.size()});
+}
 
 core::Task<bool> run_keeper(core::TokenKeeper& keeper) {
   co_await keeper.run();
@@ -91,12 +108,14 @@ struct Bench {
   ScriptedWeChat wechat{clock};
   MemoryLedger ledger;
   SlowLedger slow_ledger{clock, ledger};
+  MemorySessionStore sessions;
   core::crypto::Keyring keyring{data_key()};
   core::TokenKeeper tokens{clock, wechat,
                            log,   {.appid = appid, .secret = core::AppSecret("the-app-secret")},
                            3s,    [] { return 0.0; }};
   core::ConsumeService service{{.clock = clock,
                                 .ledger = slow_ledger,
+                                .sessions = sessions,
                                 .wechat = wechat,
                                 .tokens = tokens,
                                 .keyring = keyring,
@@ -139,15 +158,48 @@ struct Bench {
     if (!caller.empty()) presented.caller = keyring.caller_key(appid, core::IdempotencyKey(caller));
     return presented;
   }
-  Started<ConsumeResult> begin(std::string const& code, std::string const& caller) {
-    auto started = start(loop, service.consume(request(code, caller)));
+  Started<ConsumeResult> begin(core::ConsumeRequest presented) {
+    auto started = start(loop, service.consume(std::move(presented)));
     clock.settle();
     return started;
   }
-  ConsumeResult consume(std::string const& code, std::string const& caller) {
-    auto started = begin(code, caller);
+  Started<ConsumeResult> begin(std::string const& code, std::string const& caller) {
+    return begin(request(code, caller));
+  }
+  ConsumeResult consume(core::ConsumeRequest presented) {
+    auto started = begin(std::move(presented));
     REQUIRE(started.done());
     return started.value();
+  }
+  ConsumeResult consume(std::string const& code, std::string const& caller) {
+    return consume(request(code, caller));
+  }
+
+  /// WeChat gave this user this session_key (16 bytes) at a login.
+  void log_in(char const* openid, std::string const& session_key) {
+    core::CallerKey const user = keyring.user_key(appid, openid);
+    core::SessionKey const secret(base64(session_key));
+    core::LoginRow login;
+    login.session.user = user;
+    login.sealed_session_key =
+        keyring.seal(core::crypto::SealedField::session_key, core::row_of(user), secret.reveal());
+    login.session_key_digest = keyring.session_key_digest(secret);
+    auto added = start(loop, sessions.add_login(std::move(login)));
+    clock.settle();
+    REQUIRE(added.value());
+  }
+  /// The user presents a code, and beside it the number as WeChat encrypted it.
+  [[nodiscard]] core::ConsumeRequest request_of_user(std::string const& code, char const* openid,
+                                                     std::string const& encrypted) const {
+    core::ConsumeRequest presented{.code = core::Code(code), .appid = appid, .request_id = "r-1"};
+    presented.user = keyring.user_key(appid, openid);
+    presented.caller = presented.user;
+    if (!encrypted.empty()) presented.encrypted = {.encrypted_data = encrypted, .iv = base64(initial_bytes)};
+    return presented;
+  }
+  [[nodiscard]] std::string encrypted_number(std::string const& session_key) const {
+    return encrypt_user_data(phone_user_data(number, appid, core::unix_seconds(clock.wall())), session_key,
+                             initial_bytes);
   }
   [[nodiscard]] std::size_t calls() const { return wechat.codes_sent.size(); }
 };
@@ -406,6 +458,155 @@ TEST_CASE("a number of another mini program goes into doubt and is not handed ou
   CHECK(bench.ledger.rows[0].sealed_number.empty());
 }
 
+TEST_CASE("an answer that was lost is rescued by what came along, without a second call") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  auto const presented = bench.request_of_user("code-1", li, bench.encrypted_number(key_1));
+  ConsumeResult const result = bench.consume(presented);
+  CHECK(number_in(result) == number);
+  CHECK_FALSE(result.replayed);
+  CHECK(bench.calls() == 1);
+  REQUIRE(bench.ledger.rows.size() == 1);
+  CHECK(bench.ledger.rows[0].state == State::ok);
+  CHECK(bench.ledger.rows[0].path == "rescue");
+  CHECK(bench.ledger.rows[0].phone_mask == "138****8000");
+  CHECK(bench.ledger.rows[0].user == bench.keyring.user_key(appid, li));
+  CHECK(bench.lines.back().find(R"("path":"rescue","outcome":"ok")") != std::string::npos);
+
+  ConsumeResult const repeat = bench.consume(bench.request_of_user("code-1", li, ""));
+  CHECK(number_in(repeat) == number);
+  CHECK(repeat.replayed);
+  CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
+  CHECK(bench.calls() == 1);
+}
+
+TEST_CASE("a code found in doubt is rescued when it comes again with its number, also while WeChat is down") {
+  for (bool const line_at_hand : {true, false}) {
+    CAPTURE(line_at_hand);
+    Bench bench;
+    bench.log_in(li, key_1);
+    bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::connection_lost);
+    auto first = bench.request_of_user("code-1", li, "");
+    first.kind = core::Kind::realtime;
+    CHECK(problem_in(bench.consume(first)) == "OUTCOME_UNKNOWN");
+    bench.wechat.line_at_hand = line_at_hand;
+    bench.wechat.line_can_be_opened = false;
+    auto const presented = bench.request_of_user("code-1", li, bench.encrypted_number(key_1));
+    ConsumeResult const rescued = bench.consume(presented);
+    CHECK(number_in(rescued) == number);
+    CHECK_FALSE(rescued.replayed);
+    CHECK(rescued.kind == core::Kind::realtime);
+    CHECK(bench.ledger.rows[0].path == "rescue");
+    CHECK(bench.calls() == 1);
+  }
+}
+
+TEST_CASE("a rescue tries the user's newest two session_keys") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  bench.log_in(li, key_2);
+  for (char const* const key : {key_1, key_2}) {
+    bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+    auto const presented =
+        bench.request_of_user(std::string("code of ") + key, li, bench.encrypted_number(key));
+    CHECK(number_in(bench.consume(presented)) == number);
+  }
+  bench.log_in(li, "session-key-no-3");
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  auto const presented = bench.request_of_user("code-3", li, bench.encrypted_number(key_1));
+  CHECK(problem_in(bench.consume(presented)) == "OUTCOME_UNKNOWN");
+}
+
+TEST_CASE("data that cannot be used changes nothing: the outcome stays unknown") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  std::string const foreign =
+      encrypt_user_data(phone_user_data(number, "wxffffffffffffffff", core::unix_seconds(bench.clock.wall())),
+                        key_1, initial_bytes);
+  std::string const old = encrypt_user_data(
+      phone_user_data(number, appid, core::unix_seconds(bench.clock.wall()) - 601), key_1, initial_bytes);
+  std::string const no_number = encrypt_user_data(R"({"openId":"o6zAJs"})", key_1, initial_bytes);
+  int code = 0;
+  for (std::string const& data : {std::string("garbage"), bench.encrypted_number(key_2), foreign, old,
+                                  no_number, bench.encrypted_number(key_1) + " "}) {
+    CAPTURE(data);
+    bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+    auto const presented = bench.request_of_user("code-" + std::to_string(++code), li, data);
+    ConsumeResult const result = bench.consume(presented);
+    CHECK(problem_in(result) == "OUTCOME_UNKNOWN");
+    CHECK(bench.ledger.rows.back().state == State::in_doubt);
+    CHECK(bench.ledger.rows.back().cause == core::Cause::timeout);
+    CHECK(bench.lines.back().find(R"("outcome":"undecryptable")") != std::string::npos);
+    ConsumeResult const again = bench.consume(presented);
+    CHECK(problem_in(again) == "OUTCOME_UNKNOWN");
+    CHECK(again.replayed);
+  }
+  CHECK(bench.calls() == static_cast<std::size_t>(code));
+}
+
+TEST_CASE("nothing is rescued where the session_keys cannot be read, or the ledger refuses") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  auto const presented = bench.request_of_user("code-1", li, bench.encrypted_number(key_1));
+  bench.sessions.accepts = false;
+  CHECK(problem_in(bench.consume(presented)) == "OUTCOME_UNKNOWN");
+  bench.sessions.accepts = true;
+  bench.ledger.accepts_rescue = false;
+  CHECK(problem_in(bench.consume(presented)) == "OUTCOME_UNKNOWN");
+  CHECK(bench.lines.back().find(R"("outcome":"refused")") != std::string::npos);
+  bench.ledger.accepts_rescue = true;
+  CHECK(number_in(bench.consume(presented)) == number);
+}
+
+TEST_CASE("one blob rescues one code") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  std::string const blob = bench.encrypted_number(key_1);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  CHECK(number_in(bench.consume(bench.request_of_user("code-1", li, blob))) == number);
+  CHECK(problem_in(bench.consume(bench.request_of_user("code-2", li, blob))) == "OUTCOME_UNKNOWN");
+  CHECK(bench.ledger.rows[1].state == State::in_doubt);
+}
+
+TEST_CASE("without a user what came along is not looked at") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  auto presented = bench.request("code-1", li);
+  presented.encrypted = {.encrypted_data = bench.encrypted_number(key_1), .iv = base64(initial_bytes)};
+  CHECK(problem_in(bench.consume(presented)) == "OUTCOME_UNKNOWN");
+}
+
+TEST_CASE("a stranger's data rescues nobody's code") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  bench.log_in(wang, key_2);
+  bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
+  CHECK(problem_in(bench.consume(bench.request_of_user("code-1", li, ""))) == "OUTCOME_UNKNOWN");
+  auto const theirs = bench.request_of_user("code-1", wang, bench.encrypted_number(key_2));
+  CHECK(problem_in(bench.consume(theirs)) == "CODE_ALREADY_USED");
+  auto const stolen = bench.request_of_user("code-1", wang, bench.encrypted_number(key_1));
+  CHECK(problem_in(bench.consume(stolen)) == "CODE_ALREADY_USED");
+  CHECK(bench.ledger.rows[0].state == State::in_doubt);
+}
+
+TEST_CASE("what came along is not looked at where WeChat answers") {
+  Bench bench;
+  bench.log_in(li, key_1);
+  std::string const blob = bench.encrypted_number(key_1);
+  bench.will_say_number();
+  CHECK(number_in(bench.consume(bench.request_of_user("code-1", li, blob))) == number);
+  CHECK(bench.ledger.rows[0].path == "exchange");
+  bench.will_say_errcode(40029);
+  CHECK(problem_in(bench.consume(bench.request_of_user("code-2", li, blob))) == "CODE_INVALID");
+  bench.will_say_errcode(45011);
+  CHECK(problem_in(bench.consume(bench.request_of_user("code-3", li, blob))) == "WECHAT_UNAVAILABLE");
+  CHECK(bench.ledger.rows[2].state == State::retryable);
+}
+
 TEST_CASE("a code that WeChat did not look at is tried again by its caller") {
   Bench bench;
   bench.will_say_errcode(45011);
@@ -555,6 +756,28 @@ TEST_CASE("where the ledger cannot be written WeChat is not called") {
   CHECK(bench.calls() == 0);
   bench.ledger.accepts = true;
   bench.will_say_number();
+  CHECK(number_in(bench.consume("code-1", li)) == number);
+}
+
+TEST_CASE(
+    "until a restored ledger may be trusted every code is turned away unseen, and told when to come again") {
+  Bench bench;
+  bench.will_say_number();
+  CHECK_FALSE(bench.service.refuses());
+  bench.service.refuse_until(bench.clock.steady() + 6min);
+  CHECK(bench.service.refuses());
+  ConsumeResult const at_once = bench.consume("code-1", li);
+  CHECK(problem_in(at_once) == "WECHAT_UNAVAILABLE");
+  CHECK(std::get<core::Problem>(at_once.answer).retry_after == 360s);
+  bench.clock.advance(6min - 1ms);
+  CHECK(bench.service.refuses());
+  ConsumeResult const at_last = bench.consume("code-1", li);
+  CHECK(problem_in(at_last) == "WECHAT_UNAVAILABLE");
+  CHECK(std::get<core::Problem>(at_last.answer).retry_after == 1s);
+  CHECK(bench.calls() == 0);
+  CHECK(bench.ledger.rows.empty());
+  bench.clock.advance(1ms);
+  CHECK_FALSE(bench.service.refuses());
   CHECK(number_in(bench.consume("code-1", li)) == number);
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <charconv>
 #include <exception>
 #include <functional>
@@ -108,15 +109,17 @@ class RawPeer {
     stream_.expires_at(std::chrono::steady_clock::now() + patience);
   }
 
-  /// A client's end; plain without `tls`.
+  /// A client's end; plain without `tls`. `preface` goes before everything, in the clear.
   [[nodiscard]] static core::Task<RawPeer> connect(asio::io_context& loop, unsigned short port,
-                                                   std::optional<net::TlsContext> tls) {
+                                                   std::optional<net::TlsContext> tls,
+                                                   std::string preface = "") {
     net::tcp::socket socket(loop);
     std::string const host = "127.0.0.1";
-    RawPeer peer(tls ? net::Stream(std::move(socket), *tls, host) : net::Stream(std::move(socket)));
     net::tcp::endpoint const address(asio::ip::make_address(host), port);
-    net::error_code const connected = co_await peer.stream_.connect(address);
-    REQUIRE_MESSAGE(!connected, connected.message());
+    co_await socket.async_connect(address, asio::use_awaitable);
+    socket.set_option(net::tcp::no_delay(true));
+    co_await asio::async_write(socket, asio::buffer(preface), asio::use_awaitable);
+    RawPeer peer(tls ? net::Stream(std::move(socket), *tls, host) : net::Stream(std::move(socket)));
     net::error_code const handshaken = co_await peer.stream_.handshake();
     REQUIRE_MESSAGE(!handshaken, handshaken.message());
     co_return peer;

@@ -28,9 +28,26 @@ class NotedAdmin final : public core::LedgerAdmin {
                        admin::Done{.id = 7, .count = 2, .sentence = "done so"}};
 };
 
+/// Notes what it was asked about the ledger's files.
+class NotedUpkeep final : public core::LedgerUpkeep {
+ public:
+  [[nodiscard]] core::Task<admin::Answer> back_up(std::string file) override {
+    backups.push_back(std::move(file));
+    co_return answer;
+  }
+  [[nodiscard]] core::Task<admin::Answer> rotate_key(std::string new_key_file) override {
+    new_key_files.push_back(std::move(new_key_file));
+    co_return answer;
+  }
+
+  std::vector<std::string> backups;
+  std::vector<std::string> new_key_files;
+  admin::Answer answer{boost::system::in_place_value, admin::Done{.id = 0, .count = 3, .sentence = "copied"}};
+};
+
 struct Stage {
   explicit Stage(std::optional<core::OperatorToken> token = std::nullopt, std::string address = "127.0.0.1")
-      : api(ledger, clock, log, {.token = std::move(token), .address = std::move(address)}),
+      : api(ledger, upkeep, clock, log, {.token = std::move(token), .address = std::move(address)}),
         router(net::operator_routes(api, [] { return std::vector<std::string>(); })) {}
 
   net::Response post(std::string const& path, std::string const& body,
@@ -56,6 +73,7 @@ struct Stage {
   core::Log log{[this](core::LogLevel, std::string_view line) { lines.emplace_back(line); },
                 core::LogLevel::error, [] { return core::WallTime{}; }};
   NotedAdmin ledger;
+  NotedUpkeep upkeep;
   net::OperatorApi api;
   net::Router router;
 };
@@ -137,6 +155,44 @@ TEST_CASE("a person is named by the digest of the number") {
   CHECK_FALSE(act.user_key);
 }
 
+TEST_CASE("a backup is made where the operator says") {
+  Stage stage;
+  net::Response const response = stage.post("/api/commands/backup", R"({"file":"/backups/monday.db"})");
+  CHECK(response.status == 200);
+  CHECK(json::parse(response.body).at("count").as_int64() == 3);
+  CHECK(json::parse(response.body).at("done").as_string() == "copied");
+  CHECK(stage.upkeep.backups == std::vector<std::string>{"/backups/monday.db"});
+}
+
+TEST_CASE("a key is rotated, with a file for the new one or without") {
+  Stage stage;
+  CHECK(stage.post("/api/commands/key-rotate", "{}").status == 200);
+  CHECK(stage.post("/api/commands/key-rotate", R"({"newKeyFile":"/etc/onetap/key.2"})").status == 200);
+  CHECK(stage.upkeep.new_key_files == std::vector<std::string>{"", "/etc/onetap/key.2"});
+}
+
+TEST_CASE("the server's own folder is nothing that a path of an operator's may depend on") {
+  Stage stage;
+  for (std::string const body : {"{}", R"({"file":""})", R"({"file":"monday.db"})", R"({"file":"/backups/"})",
+                                 R"({"file":5})", R"({"file":"/backups/monday.db\u0000.txt"})"}) {
+    CAPTURE(body);
+    CHECK(stage.post("/api/commands/backup", body).status == 400);
+  }
+  CHECK(stage.post("/api/commands/key-rotate", R"({"newKeyFile":"key.2"})").status == 400);
+  CHECK(stage.post("/api/commands/key-rotate", "").status == 400);
+  CHECK(stage.upkeep.backups.empty());
+  CHECK(stage.upkeep.new_key_files.empty());
+}
+
+TEST_CASE("what the upkeep refuses is told with its sentence") {
+  Stage stage;
+  stage.upkeep.answer = {boost::system::in_place_error, admin::Refusal{.kind = admin::Refusal::Kind::conflict,
+                                                                       .sentence = "monday.db exists"}};
+  net::Response const response = stage.post("/api/commands/backup", R"({"file":"/backups/monday.db"})");
+  CHECK(response.status == 409);
+  CHECK(json::parse(response.body).at("detail").as_string() == "monday.db exists");
+}
+
 TEST_CASE("the ledger's refusal is told with its sentence") {
   using Kind = admin::Refusal::Kind;
   for (auto const& [kind, status] : {std::pair{Kind::not_found, 404}, std::pair{Kind::conflict, 409},
@@ -190,6 +246,12 @@ TEST_CASE("with a token set, nothing under /api goes without it") {
   }
   net::Response const refused = stage.post("/api/commands/pack-price", "{}");
   CHECK(refused.headers.front() == std::pair<std::string, std::string>("WWW-Authenticate", "Bearer"));
+  for (char const* const path : {"/api/commands/backup", "/api/commands/key-rotate"}) {
+    CAPTURE(path);
+    CHECK(stage.post(path, R"({"file":"/backups/monday.db"})").status == 401);
+  }
+  CHECK(stage.upkeep.backups.empty());
+  CHECK(stage.upkeep.new_key_files.empty());
   CHECK(stage.router.match("GET", "/healthz").route->admit == nullptr);
   CHECK(stage.router.match("GET", "/readyz").route->admit == nullptr);
 }

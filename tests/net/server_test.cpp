@@ -1,161 +1,14 @@
 #include <doctest/doctest.h>
 
-#include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "core/limits.hpp"
 #include "core/request_id.hpp"
-#include "net/server/http_server.hpp"
-#include "tests/net/net_bench.hpp"
+#include "tests/net/server_bench.hpp"
 
 using namespace onetap;
 using namespace onetap::tests;
-using net::Refusal;
-using net::Request;
-using net::Response;
-
 namespace {
-
-namespace limits = core::limits;
-
-/// A server with routes that behave as tests need them.
-struct ServerBench : NetBench {
-  TestAuthority authority;
-  core::Signal go_on;
-  std::vector<std::string> handled;  // paths, when their handlers have ended
-  bool waiting = false;              // a handler of /wait has begun
-  std::unique_ptr<net::HttpServer> server;
-  std::optional<net::TlsContext> trust;
-  unsigned short port = 0;
-
-  explicit ServerBench(bool with_tls = false, std::size_t connections_max = 100) {
-    net::HttpServerOptions options{
-        .listener = "public", .address = "127.0.0.1", .connections_max = connections_max};
-    if (with_tls) {
-      options.tls = server_tls(authority.issue({}));
-      trust = client_tls(authority.pem());
-    }
-    server = std::make_unique<net::HttpServer>(loop, clock, log, routes(), std::move(options));
-    auto const bound = server->start();
-    REQUIRE(bound.has_value());
-    CHECK(bound->starts_with("127.0.0.1:"));
-    port = port_of(*bound);
-  }
-
-  void run(core::Task<> test) {
-    NetBench::run(std::move(test), [this] {
-      server->stop();
-      go_on.notify_all();
-    });
-    CHECK(server->connections() == 0);
-  }
-
-  core::Task<RawPeer> connect() { return RawPeer::connect(loop, port, trust); }
-
- private:
-  static Response refuse(Refusal refusal, std::string_view allowed, Request const& /*request*/) {
-    Response response{.status = status_of(refusal), .content_type = "text/plain", .body = "refused"};
-    if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
-    return response;
-  }
-
-  static int status_of(Refusal refusal) {
-    switch (refusal) {
-      case Refusal::bad_request: return 400;
-      case Refusal::not_found: return 404;
-      case Refusal::method_not_allowed: return 405;
-      case Refusal::unsupported_media_type: return 415;
-      case Refusal::payload_too_large: return 413;
-      case Refusal::uri_too_long: return 414;
-      case Refusal::headers_too_large: return 431;
-      case Refusal::length_required: return 411;
-      case Refusal::request_timeout: return 408;
-      case Refusal::internal: break;
-    }
-    return 500;
-  }
-
-  core::Task<Response> echo(Request const& request) {
-    handled.emplace_back(request.path);
-    Response response{.content_type = "text/plain"};
-    response.body = std::string(request.method) + " " + std::string(request.path) + "?" +
-                    std::string(request.query) + " " + std::string(request.body);
-    co_return response;
-  }
-
-  core::Task<Response> wait(Request const& request) {
-    waiting = true;
-    [[maybe_unused]] bool const told = co_await clock.wait(go_on, clock.steady() + patience);
-    Response response = co_await echo(request);
-    co_return response;
-  }
-
-  // Takes longer than the limit of the body that came before it.
-  core::Task<Response> outlast(Request const& request) {
-    co_await clock.sleep_until(clock.steady() + clock.lag + 20ms);
-    clock.lag = 0ms;
-    Response response = co_await echo(request);
-    co_return response;
-  }
-
-  static core::Task<Response> fail(Request const& request) {
-    if (request.query == "odd")
-      throw 7;  // NOLINT(cert-err09-cpp,cert-err61-cpp,misc-throw-by-value-catch-by-reference)
-    throw std::runtime_error("the secret reason");
-    co_return Response();
-  }
-
-  net::Router routes() {
-    auto const echoes = [this](Request const& request) { return echo(request); };
-    auto const waits = [this](Request const& request) { return wait(request); };
-    auto const outlasts = [this](Request const& request) { return outlast(request); };
-    auto const only_admitted = [](Request const& request) -> std::optional<Response> {
-      if (request.header("X-Admitted")) return std::nullopt;
-      return Response{.status = 403, .body = "no"};
-    };
-    auto const let_body_time_pass = [this](Request const&) -> std::optional<Response> {
-      clock.lag = limits::body_time + 1s;
-      return std::nullopt;
-    };
-    auto const broken = [](Request const&) -> core::Task<Response> {
-      co_return Response{.raw = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"};
-    };
-    auto const silent = [](Request const&) -> core::Task<Response> { co_return Response{.raw = ""}; };
-    auto const last = [](Request const&) -> core::Task<Response> {
-      co_return Response{.body = "bye", .close = true};
-    };
-    return {{{.method = "GET", .path = "/hello", .handle = echoes},
-             {.method = "POST", .path = "/json", .body = net::Body::json, .handle = echoes},
-             {.method = "POST", .path = "/any", .body = net::Body::any, .handle = echoes},
-             {.method = "POST",
-              .path = "/gate",
-              .body = net::Body::json,
-              .handle = echoes,
-              .admit = only_admitted},
-             {.method = "GET", .path = "/wait", .handle = waits},
-             {.method = "POST",
-              .path = "/outlast",
-              .body = net::Body::any,
-              .handle = outlasts,
-              .admit = let_body_time_pass},
-             {.method = "GET", .path = "/fail", .handle = fail},
-             {.method = "GET", .path = "/broken", .handle = broken},
-             {.method = "GET", .path = "/silent", .handle = silent},
-             {.method = "GET", .path = "/last", .handle = last}},
-            refuse};
-  }
-};
-
-std::string get(std::string const& path, std::string const& fields = {}) {
-  return "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
-}
-
-std::string post(std::string const& path, std::string const& body, std::string const& fields = {}) {
-  return "POST " + path + " HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n" + fields + "\r\n" + body;
-}
 
 /// One request that is answered with this status, and whether the connection lives on after it.
 core::Task<> expect_answer(ServerBench& bench, std::string bytes, int status, bool lives_on) {
@@ -409,7 +262,7 @@ TEST_CASE("a thousand requests end a connection, and the last answer says so") {
 }
 
 TEST_CASE("connections beyond the limit are turned away, and accepted again when others have ended") {
-  ServerBench bench(false, 1);
+  ServerBench bench(false, {.connections_max = 1});
   auto test = [&bench]() -> core::Task<> {
     {
       RawPeer first = co_await bench.connect();
@@ -506,7 +359,7 @@ TEST_CASE("a client that stops half way is told so, plain and with TLS") {
 
 TEST_CASE("a client that says nothing is left without a word") {
   ServerBench bench;
-  bench.clock.lag = limits::keep_alive_idle_time - 50ms;
+  bench.clock.lag = limits::first_byte_time - 50ms;
   auto test = [&bench]() -> core::Task<> {
     RawPeer client = co_await bench.connect();
     bool const ended = co_await client.ends();

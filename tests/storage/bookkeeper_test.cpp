@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "tests/storage/storage_fixture.hpp"
@@ -323,6 +325,118 @@ TEST_CASE("a person is erased: keys, mask and sealed number go, the entries and 
   office.check_verified();
   CHECK(office.done(admin::ErasePerson{.phone_key = digest_of(78), .user_key = {}}).count == 0);
   CHECK(office.refused(admin::ErasePerson{}) == admin::Refusal::Kind::invalid);
+}
+
+TEST_CASE("a person whose code was rescued is erased under the code and under the blob") {
+  Office office;
+  office.doubtful(1);
+  REQUIRE(office.speaker.rescue(1, caller(1), 100));
+  REQUIRE(is_recorded(office.speaker.record(101, caller(2))));
+  CHECK(office.done(admin::ErasePerson{.phone_key = digest_of(77), .user_key = {}}).count == 2);
+  CHECK(office.value(
+            "SELECT count(*) FROM live_code WHERE sealed_number IS NOT NULL OR caller_key IS NOT NULL") ==
+        "0");
+  office.check_verified();
+}
+
+TEST_CASE("a rotation seals a number anew under its code, and a rescued one under its blob, too") {
+  Office office;
+  office.spend(1, 1);
+  office.doubtful(2);
+  REQUIRE(office.speaker.rescue(2, caller(1), 100));
+  REQUIRE(is_recorded(office.speaker.record(101, caller(1))));
+  std::vector<std::int64_t> rows;
+  office.done(admin::RotateKey{
+      .key_fingerprint = digest_of(4712),
+      .reseal = [&](core::crypto::SealedField field, std::int64_t row, core::SealedBytes const& sealed) {
+        if (field == core::crypto::SealedField::number) rows.push_back(row);
+        return std::optional(sealed);
+      }});
+  std::vector<std::int64_t> expected;
+  for (int const code : {1, 2, 100, 101}) expected.push_back(core::row_of(core::CodeKey{digest_of(code)}));
+  std::ranges::sort(rows);
+  std::ranges::sort(expected);
+  CHECK(rows == expected);
+}
+
+TEST_CASE("a rotation seals anew whatever is sealed, in one commit, and is recorded") {
+  Office office;
+  office.spend(1, 3);
+  std::vector<core::crypto::SealedField> fields;
+  core::SealedBytes const anew{42};
+  admin::Done const done = office.done(admin::RotateKey{
+      .key_fingerprint = digest_of(4712),
+      .reseal = [&](core::crypto::SealedField field, std::int64_t, core::SealedBytes const&) {
+        fields.push_back(field);
+        return std::optional(anew);
+      }});
+  CHECK(done.count == 4);
+  CHECK(std::ranges::count(fields, core::crypto::SealedField::pepper) == 1);
+  CHECK(std::ranges::count(fields, core::crypto::SealedField::number) == 3);
+  CHECK(office.value("SELECT hex(sealed_pepper) FROM meta") == "2A");
+  CHECK(office.value("SELECT count(*) FROM live_code WHERE hex(sealed_number) = '2A'") == "3");
+  CHECK(office.value("SELECT count(*) FROM key_rotation") == "1");
+  CHECK(stored(office.speaker.find(1, caller(1))).sealed_number == anew);
+  office.check_verified();
+
+  office.tested.close();
+  std::filesystem::path const copy = office.tested.folder() / "rotated.db";
+  std::filesystem::copy_file(office.tested.path(), copy);
+  storage::LedgerOptions options = options_for(copy, office.tested.clock());
+  CHECK(storage::open_ledger(options).error().kind == storage::OpenError::Kind::wrong_key);
+  options.key_fingerprint = digest_of(4712);
+  CHECK(storage::open_ledger(options).has_value());
+}
+
+TEST_CASE("a number that opens under no key is counted, and is in no rotation's way; a pepper is") {
+  Office office;
+  office.spend(1, 1);
+  core::SealedBytes const before = stored(office.speaker.find(1, caller(1))).sealed_number;
+  auto const opens = [](core::crypto::SealedField which) {
+    return admin::RotateKey{.key_fingerprint = digest_of(4712),
+                            .reseal = [which](core::crypto::SealedField field, std::int64_t,
+                                              core::SealedBytes const&) -> std::optional<core::SealedBytes> {
+                              if (field != which) return std::nullopt;
+                              return core::SealedBytes{42};
+                            }};
+  };
+  CHECK(office.refused(opens(core::crypto::SealedField::number)) == admin::Refusal::Kind::conflict);
+  CHECK(stored(office.speaker.find(1, caller(1))).sealed_number == before);
+  CHECK(office.value("SELECT count(*) FROM key_rotation") == "0");
+  CHECK(office.value("SELECT hex(sealed_pepper) FROM meta") == "01");
+
+  admin::Done const done = office.done(opens(core::crypto::SealedField::pepper));
+  CHECK(done.count == 1);
+  CHECK(done.sentence.find("1 opened under no key") != std::string::npos);
+  CHECK(stored(office.speaker.find(1, caller(1))).sealed_number == before);
+}
+
+TEST_CASE("what the old key sealed is gone from the files once nobody reads old pages") {
+  SqliteUnderTest tested;
+  core::SealedBytes const old(40, 'Q');
+  Speaker speaker(tested);
+  core::Settlement settlement;
+  settlement.attempt = speaker.started(1, caller(1));
+  settlement.state = State::ok;
+  settlement.sealed_number = old;
+  settlement.phone_mask = "138****8000";
+  speaker.settle(std::move(settlement));
+  auto const holds_old = [&] {
+    std::string bytes;
+    for (char const* const suffix : {"", "-wal"}) {
+      std::ifstream file(tested.path().string() + suffix, std::ios::binary);
+      bytes.append(std::istreambuf_iterator<char>(file), {});
+    }
+    return bytes.find(std::string(old.begin(), old.end())) != std::string::npos;
+  };
+  CHECK(holds_old());
+  admin::Command rotation{
+      .act = admin::RotateKey{.key_fingerprint = digest_of(4712),
+                              .reseal = [](auto&&...) { return std::optional(core::SealedBytes(40, 'R')); }},
+      .at = tested.now()};
+  REQUIRE(await(tested.loop(), tested.thread().administer(std::move(rotation))).has_value());
+  tested.maintain();
+  CHECK_FALSE(holds_old());
 }
 
 TEST_CASE("the scenes view counts by button and place") {

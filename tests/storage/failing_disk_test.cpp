@@ -6,6 +6,7 @@
 
 #include "tests/storage/proof_ledger.hpp"
 #include "tests/storage/storage_fixture.hpp"
+#include "tests/support/failing_memory.hpp"
 #include "tests/support/fault_vfs.hpp"
 
 namespace onetap::tests {
@@ -15,48 +16,6 @@ using namespace std::chrono_literals;
 using storage::Command;
 using storage::CommandResult;
 using storage::SqliteError;
-
-/// SQLite's allocations, of which one can be made to fail.
-class FailingMemory {
- public:
-  /// Before SQLite is first used.
-  static FailingMemory& install() {
-    static FailingMemory memory;
-    return memory;
-  }
-
-  void fail(std::int64_t nth) {
-    countdown_ = nth;
-    has_failed_ = false;
-  }
-  void forget_failure() { countdown_ = 0; }
-  [[nodiscard]] bool has_failed() const { return has_failed_; }
-
- private:
-  FailingMemory() {
-    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real());
-    sqlite3_mem_methods methods = real();
-    methods.xMalloc = [](int size) { return install().strikes() ? nullptr : real().xMalloc(size); };
-    methods.xRealloc = [](void* memory, int size) {
-      return install().strikes() ? nullptr : real().xRealloc(memory, size);
-    };
-    REQUIRE(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK);
-  }
-
-  static sqlite3_mem_methods& real() {
-    static sqlite3_mem_methods methods{};
-    return methods;
-  }
-
-  bool strikes() {
-    if (countdown_ == 0 || --countdown_ != 0) return false;
-    has_failed_ = true;
-    return true;
-  }
-
-  std::int64_t countdown_ = 0;
-  bool has_failed_ = false;
-};
 
 struct Fault {
   char const* name;
@@ -96,10 +55,7 @@ class Bench {
            std::function<void(Bench&)> const& act) {
     for (Fault const& fault : faults) {
       int struck = 0;
-      // A start allocates thousands of times: every one of the first hundreds, then each seventeenth.
-      constexpr std::int64_t each_until = 300;
-      constexpr std::int64_t stride = 17;
-      for (std::int64_t nth = 1;; nth += nth < each_until ? 1 : stride) {
+      for (std::int64_t nth = 1;; nth = next_to_fail(nth)) {
         start_over();
         prepare(*this);
         arm(fault, nth);
@@ -157,6 +113,26 @@ class Bench {
     known_[code] = after;
   }
 
+  void decrypt(int code) {
+    std::vector<Command> const batch{
+        {.action = decryption_of(code, clock_.wall()), .steady = clock_.steady()}};
+    std::vector<CommandResult> const results = ledger().apply(batch);
+    auto const recorded = std::get<ledger::Recorded>(std::get<ledger::RecordResult>(results.at(0)));
+    known_[code] =
+        KnownCode{.consumption = recorded.consumption, .attempts = 0, .state = State::ok, .sealed = true};
+  }
+
+  void rescue(int code) {
+    rescuing_ = code;
+    std::vector<Command> const batch{{.action = rescue_of(code, clock_.wall()), .steady = clock_.steady()}};
+    std::vector<CommandResult> const results = ledger().apply(batch);
+    REQUIRE(std::holds_alternative<storage::Settled>(results.at(0)));
+    KnownCode& known = known_.at(code);
+    known.state = State::ok;
+    known.cause = Cause::none;
+    known.sealed = true;
+  }
+
  private:
   struct NotOpened {};
 
@@ -170,6 +146,7 @@ class Bench {
     kill();
     disk_.go_back();
     known_.clear();
+    rescuing_.reset();
   }
 
   void arm(Fault const& fault, std::int64_t nth) {
@@ -218,10 +195,10 @@ class Bench {
   }
 
   // A command that was not acknowledged may have landed: what was in doubt for want of an outcome has one.
-  static bool has_moved_on(KnownCode const& left, KnownCodes const& stored, int code) {
+  [[nodiscard]] bool has_moved_on(KnownCode const& left, KnownCodes const& stored, int code) const {
     std::optional<KnownCode> const there = find_code(stored, code);
-    return there && left.state == State::in_doubt && left.cause == Cause::crash &&
-           there->state == State::ok && there->sealed;
+    bool const may_move = left.cause == Cause::crash || rescuing_ == code;
+    return there && left.state == State::in_doubt && may_move && there->state == State::ok && there->sealed;
   }
 
   KnownCodes look() {
@@ -238,6 +215,7 @@ class Bench {
   storage::LedgerOptions options_;
   std::optional<storage::LedgerFile> file_;
   KnownCodes known_;
+  std::optional<int> rescuing_;
   int total_ = 0;
 };
 
@@ -334,6 +312,13 @@ TEST_CASE("an outcome is acknowledged only when no failure can take it back") {
   Bench bench;
   bench.run("T2", with_open_attempts, [](Bench& b) { b.settle(2, State::ok); });
   CHECK(bench.total() > 20);
+}
+
+TEST_CASE("a decryption and a rescue are acknowledged only when no failure can take them back") {
+  Bench bench;
+  bench.run("decryption", [](Bench& b) { b.open(); }, [](Bench& b) { b.decrypt(7); });
+  bench.run("rescue", with_history, [](Bench& b) { b.rescue(2); });
+  CHECK(bench.total() > 40);
 }
 
 TEST_CASE("a checkpoint that fails loses nothing") {

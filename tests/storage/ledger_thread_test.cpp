@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "core/limits.hpp"
 #include "tests/storage/storage_fixture.hpp"
 
 namespace onetap::tests {

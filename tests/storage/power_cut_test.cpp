@@ -133,6 +133,7 @@ class PowerCuts {
           KnownCode& code = underway.at(planned[k].first);
           if (code.consumption == 0) code.consumption = consumption_in(results[k]);
           REQUIRE_FALSE(std::holds_alternative<storage::Refused>(results[k]));
+          REQUIRE_FALSE(std::holds_alternative<storage::NotDone>(results[k]));
         }
       }
       // Acknowledged: from now on it has to be there.
@@ -143,6 +144,8 @@ class PowerCuts {
   }
 
   static std::int64_t consumption_in(CommandResult const& result) {
+    if (auto const* const recorded = std::get_if<ledger::RecordResult>(&result))
+      return std::get<ledger::Recorded>(*recorded).consumption;
     auto const* const begun = std::get_if<ledger::BeginResult>(&result);
     REQUIRE(begun != nullptr);
     auto const* const started = std::get_if<ledger::Started>(begun);
@@ -181,10 +184,25 @@ class PowerCuts {
         after.cause = Cause::none;
         ++after.attempts;
         add(code, storage::BeginCommand{intent_of(code, clock_.wall())}, after);
+      } else if (known.state == State::in_doubt && below(8) == 0) {
+        after.state = State::ok;
+        after.cause = Cause::none;
+        after.sealed = true;
+        after.settled = clock_.wall();
+        add(code, rescue_of(code, clock_.wall()), after);
       }
     }
     while (batch.size() < size) {
       int const code = next_code_++;
+      if (below(6) == 0) {
+        KnownCode const decrypted{.attempts = 0,
+                                  .state = State::ok,
+                                  .sealed = true,
+                                  .created = clock_.wall(),
+                                  .settled = clock_.wall()};
+        add(code, decryption_of(code, clock_.wall()), decrypted);
+        continue;
+      }
       add(code, storage::BeginCommand{intent_of(code, clock_.wall())}, KnownCode{.created = clock_.wall()});
     }
     return batch;

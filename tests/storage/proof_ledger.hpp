@@ -12,7 +12,7 @@
 
 #include "storage/sqlite.hpp"
 #include "storage/sqlite_ledger.hpp"
-#include "tests/storage/ledger_conformance.hpp"
+#include "tests/conformance/ledger_under_test.hpp"
 
 /// What the proofs by power cut and failing disk share.
 namespace onetap::tests {
@@ -74,12 +74,41 @@ inline core::Settlement settlement_of(int code, core::AttemptId attempt, State s
   return settlement;
 }
 
+/// Of a legacy row: the blob takes the code's place.
+inline core::Decryption decryption_of(int code, core::WallTime at) {
+  core::Decryption decryption;
+  decryption.blob_key = {digest_of(code)};
+  decryption.user = caller(code);
+  decryption.appid = "wx1";
+  decryption.request_id = std::to_string(code);
+  decryption.sealed_number = sealed_number_of(code);
+  decryption.phone_mask = "138****8000";
+  decryption.phone_key = digest_of(77);
+  decryption.at = at;
+  return decryption;
+}
+
+inline core::Rescue rescue_of(int code, core::WallTime at) {
+  core::Rescue rescue;
+  rescue.code_key = {digest_of(code)};
+  rescue.caller = caller(code);
+  rescue.blob_key = {digest_of(code)};
+  rescue.blob_key.digest.back() ^= 0xFFU;  // no code's digest
+  rescue.sealed_number = sealed_number_of(code);
+  rescue.sealed_blob_number = sealed_number_of(code);
+  rescue.phone_mask = "138****8000";
+  rescue.phone_key = digest_of(77);
+  rescue.at = at;
+  return rescue;
+}
+
 /// What the database says, by another connection.
 inline KnownCodes stored_codes(storage::Connection& reader) {
   KnownCodes codes;
   storage::Statement statement(reader,
                                "SELECT c.request_id, c.id, c.attempts, c.state, c.cause, l.sealed_number "
-                               "FROM consumption AS c LEFT JOIN live_code AS l ON l.consumption = c.id");
+                               "FROM consumption AS c LEFT JOIN live_code AS l ON l.consumption = c.id"
+                               " AND l.code_key = c.code_key");
   storage::Rows rows = statement.query({});
   while (rows.next()) {
     KnownCode code;

@@ -152,6 +152,7 @@ TEST_CASE("money and units are conserved, whatever happens") {
     PropertyLedger tested(packs);
     tested.open();
     std::vector<std::pair<int, core::AttemptId>> open;
+    std::vector<int> doubtful;
     int const steps = *rc::gen::inRange(1, 40);
     for (int code = 0; code < steps; ++code) {
       tested.clock().pass(core::milliseconds(*rc::gen::inRange(0, 300'000)));
@@ -159,14 +160,24 @@ TEST_CASE("money and units are conserved, whatever happens") {
       if (what == 0) tested.maintain();
       if (what == 1) {
         tested.crash();
+        for (auto const& [code_in_doubt, attempt] : open) doubtful.push_back(code_in_doubt);
         open.clear();
       }
-      if (what > 5 && !open.empty()) {
+      if (what == 2) {
+        CommandResult const result = tested.apply(decryption_of(code, tested.clock().wall()));
+        RC_ASSERT(is_recorded(std::get<ledger::RecordResult>(result)));
+      } else if (what == 3 && !doubtful.empty()) {
+        int const rescued = doubtful.back();
+        doubtful.pop_back();
+        RC_ASSERT(std::holds_alternative<storage::Settled>(
+            tested.apply(rescue_of(rescued, tested.clock().wall()))));
+      } else if (what > 5 && !open.empty()) {
         auto const [settled, attempt] = open.back();
         open.pop_back();
         core::Settlement const outcome =
             settlement_of(settled, attempt, any_outcome(), tested.clock().wall());
         RC_ASSERT(std::holds_alternative<storage::Settled>(tested.apply(outcome)));
+        if (outcome.state == State::in_doubt) doubtful.push_back(settled);
       } else {
         CommandResult const result =
             tested.apply(storage::BeginCommand{intent_of(code, tested.clock().wall())});
@@ -241,7 +252,7 @@ TEST_CASE("a code goes the ways of the table, and no other") {
     for (int step = 0; step < steps; ++step) {
       core::WallTime const now = tested.clock().wall();
       attempt.number = model.attempts;
-      switch (*rc::gen::inRange(0, 7)) {
+      switch (*rc::gen::inRange(0, 8)) {
         case 0: {  // its caller presents it
           CommandResult const result = tested.apply(storage::BeginCommand{intent_of(code, now)});
           bool const started = std::holds_alternative<ledger::Started>(std::get<ledger::BeginResult>(result));
@@ -285,7 +296,17 @@ TEST_CASE("a code goes the ways of the table, and no other") {
           if (resent) ++model.attempts;
           break;
         }
-        case 5:
+        case 5: {
+          bool const rescued = std::holds_alternative<storage::Settled>(tested.apply(rescue_of(code, now)));
+          if (model.state) model.pass_time(now);
+          RC_ASSERT(rescued == (model.state == State::in_doubt));
+          if (rescued) {
+            model.state = State::ok;
+            model.cause = Cause::none;
+          }
+          break;
+        }
+        case 6:
           tested.clock().pass(core::milliseconds(*rc::gen::inRange(0, 400'000)));
           tested.maintain();
           model.pass_time(tested.clock().wall());

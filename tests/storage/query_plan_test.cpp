@@ -109,6 +109,31 @@ TEST_CASE("the statement of every exchange finds its row by key, without a scan 
   }
 }
 
+TEST_CASE("usage and events look at the history by row id only, and at each other by key") {
+  RawLedger raw;
+  auto const statements = storage::named_statements(storage::sql_file("observations.sql"));
+  REQUIRE(statements.size() == 6);
+  for (auto const& [name, sql] : statements) {
+    if (name.find("insert") != std::string_view::npos) continue;  // as above; observations_test runs them
+    for (std::string const& step : plan_of(raw.connection, sql)) {
+      CAPTURE(name);
+      CAPTURE(step);
+      CHECK_FALSE(looks_at_the_history(step));
+      CHECK(step.find("SCAN l") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("reconciliation looks at the codes since WeChat's answer, not at those before it") {
+  RawLedger raw;
+  for (std::string const& step : plan_of(raw.connection, "SELECT * FROM v_reconciliation")) {
+    CAPTURE(step);
+    CHECK_FALSE(looks_at_the_history(step));
+    CHECK(step.find("SEARCH c USING AUTOMATIC") == std::string::npos);
+    CHECK(step.find("SCAN n") == std::string::npos);
+  }
+}
+
 TEST_CASE("this test would notice a scan") {
   RawLedger raw;
   std::vector<std::string> const steps =

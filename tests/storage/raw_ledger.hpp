@@ -15,7 +15,7 @@ class RawLedger {
   RawLedger() : connection(folder_ / "raw.db", storage::Access::read_write) {
     storage::migrate(connection);
     connection.run(
-        "INSERT INTO meta VALUES (1, 'real', zeroblob(32), 600000, 0, NULL);"
+        "INSERT INTO meta VALUES (1, 'real', zeroblob(32), zeroblob(69), 600000, 0, NULL);"
         "INSERT INTO run (pid, started_at, ended_at) VALUES (1, 0, 1), (2, 2, NULL);"
         "INSERT INTO app (appid) VALUES ('wx1');"
         "INSERT INTO pack (app, kind, source, units, created_at) VALUES (1, 'quick', 'overdraft', 0, 0)");

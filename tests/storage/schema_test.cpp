@@ -173,6 +173,23 @@ TEST_CASE("migrating a ledger of this schema changes nothing") {
   CHECK(raw.connection.integer("PRAGMA schema_version") == before);
 }
 
+TEST_CASE("a ledger of the first schema is brought up to date with all that is in it") {
+  TempFolder folder;
+  storage::Connection connection(folder / "old.db", storage::Access::read_write);
+  connection.run(std::string(storage::sql_file("001_ledger.sql")));
+  connection.run(
+      "CREATE VIEW v_daily AS SELECT 1 AS another;"
+      "INSERT INTO app (appid) VALUES ('wx1');"
+      "PRAGMA user_version = 1; PRAGMA application_id = " +
+      std::to_string(storage::ledger_application_id));
+  CHECK_FALSE(storage::check_schema(connection).has_value());
+  storage::migrate(connection);
+  CHECK(connection.integer("PRAGMA user_version") == storage::ledger_schema_version);
+  CHECK(connection.text("SELECT appid FROM app") == "wx1");
+  CHECK(connection.integer("SELECT count(*) FROM v_daily") == 0);
+  CHECK(connection.integer("SELECT count(*) FROM v_funnel") == 0);
+}
+
 TEST_CASE("named statements stand below their names") {
   auto const statements =
       storage::named_statements("-- first\n-- name: one\nSELECT 1;\n\n-- name: two\nSELECT 2;\n");

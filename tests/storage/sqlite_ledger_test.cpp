@@ -47,6 +47,33 @@ class DirectLedger {
     return settlement;
   }
 
+  [[nodiscard]] core::Decryption decryption(int blob) const {
+    core::Decryption decryption;
+    decryption.blob_key = {digest_of(blob)};
+    decryption.user = caller(1);
+    decryption.appid = "wx1";
+    decryption.request_id = "r";
+    decryption.client_env = core::ClientEnv::devtools;
+    decryption.sealed_number = Speaker::sealed();
+    decryption.phone_mask = "138****8000";
+    decryption.phone_key = digest_of(77);
+    decryption.at = clock.wall();
+    return decryption;
+  }
+
+  [[nodiscard]] core::Rescue rescue(int code, int blob) const {
+    core::Rescue rescue;
+    rescue.code_key = {digest_of(code)};
+    rescue.caller = caller(1);
+    rescue.blob_key = {digest_of(blob)};
+    rescue.sealed_number = Speaker::sealed();
+    rescue.sealed_blob_number = Speaker::sealed_blob();
+    rescue.phone_mask = "138****8000";
+    rescue.phone_key = digest_of(77);
+    rescue.at = clock.wall();
+    return rescue;
+  }
+
   void settle(core::AttemptId attempt, State state, Cause cause) {
     storage::CommandResult const result = apply(settlement(attempt, state, cause));
     REQUIRE(std::holds_alternative<storage::Settled>(result));
@@ -227,6 +254,96 @@ TEST_CASE("a sealed number is erased when either clock says its window is over")
     CHECK(direct.ledger().maintain(direct.clock.now()).numbers_erased == 1);
     CHECK(kept() == "0");
   }
+}
+
+TEST_CASE("a decryption is one consumption without an attempt, and one use of the pack that burns next") {
+  DirectLedger direct;
+  direct.settle(direct.started(1), State::rejected, Cause::none);
+  buy(direct, "1, 'quick', 'paid', 3, 100, 0, NULL", 3, 100);
+  direct.apply(direct.decryption(100));
+  CHECK(direct.value("SELECT path || state || attempts || phone_mask || client_env FROM v_consumptions"
+                     " WHERE id = 2") == "legacyok0138****8000devtools");
+  CHECK(direct.value("SELECT hex(c.user_key) = hex(l.caller_key) FROM consumption AS c"
+                     " JOIN live_code AS l ON l.consumption = c.id WHERE c.id = 2") == "1");
+  CHECK(direct.value("SELECT kind || pack || from_account || to_account || micro_yuan FROM entry"
+                     " WHERE consumption = 2") == "use3availableused33");
+  direct.check_verified();
+}
+
+TEST_CASE("a rescue moves the very unit that was in doubt, with its money") {
+  DirectLedger direct;
+  direct.settle(direct.started(1), State::rejected, Cause::none);
+  buy(direct, "1, 'quick', 'paid', 3, 100, 0, NULL", 3, 100);
+  direct.settle(direct.started(2), State::in_doubt, Cause::timeout);
+  direct.settle(direct.started(3), State::ok, Cause::none);
+  direct.apply(direct.rescue(2, 100));
+  CHECK(direct.value("SELECT path || state || attempts || phone_mask FROM v_consumptions WHERE id = 2") ==
+        "rescueok1138****8000");
+  CHECK(
+      direct.value("SELECT group_concat(kind || pack || from_account || to_account || micro_yuan) FROM entry"
+                   " WHERE consumption = 2") == "doubt3availabledoubt33,resolve_used3doubtused33");
+  CHECK(direct.value("SELECT used || '/' || doubt || '/' || available FROM v_packs WHERE pack_id = 3") ==
+        "2/0/1");
+  direct.check_verified();
+}
+
+TEST_CASE("a rescued unit of the overdraft moves to the pack that was seen meanwhile") {
+  DirectLedger direct;
+  direct.settle(direct.started(1), State::in_doubt, Cause::timeout);
+  buy(direct, "1, 'quick', 'paid', 3, 100, 0, NULL", 3, 100);
+  direct.apply(direct.rescue(1, 100));
+  CHECK(direct.value(
+            "SELECT used || '/' || doubt FROM v_packs WHERE source = 'overdraft' AND kind = 'quick'") ==
+        "0/0");
+  CHECK(direct.value("SELECT used || '/' || available FROM v_packs WHERE pack_id = 3") == "1/2");
+  // What the ledger knows of its packs in memory has not gone stale.
+  direct.settle(direct.started(2), State::ok, Cause::none);
+  CHECK(direct.value("SELECT used || '/' || available FROM v_packs WHERE pack_id = 3") == "2/1");
+  direct.check_verified();
+}
+
+TEST_CASE("a rescue and its neighbours in a batch are written together") {
+  DirectLedger direct;
+  direct.settle(direct.started(1), State::in_doubt, Cause::timeout);
+  core::AttemptId const second = direct.started(2);
+  core::AttemptId const third = direct.started(3);
+  std::vector<storage::Command> const batch{
+      {.action = direct.settlement(second, State::ok, Cause::none), .steady = direct.clock.steady()},
+      {.action = direct.rescue(1, 100), .steady = direct.clock.steady()},
+      {.action = direct.rescue(1, 101), .steady = direct.clock.steady()},
+      {.action = direct.decryption(100), .steady = direct.clock.steady()},
+      {.action = direct.decryption(102), .steady = direct.clock.steady()},
+      {.action = direct.settlement(third, State::in_doubt, Cause::timeout), .steady = direct.clock.steady()}};
+  std::vector<storage::CommandResult> const results = direct.ledger().apply(batch);
+  CHECK(std::holds_alternative<storage::Settled>(results.at(1)));
+  CHECK(std::holds_alternative<storage::NotDone>(results.at(2)));
+  CHECK(stored(std::get<ledger::RecordResult>(results.at(3))).consumption == 1);
+  CHECK(is_recorded(std::get<ledger::RecordResult>(results.at(4))));
+  CHECK(direct.value("SELECT group_concat(state) FROM v_consumptions") == "ok,ok,in_doubt,ok");
+  direct.check_verified();
+}
+
+TEST_CASE("a rescued number is erased under the code and under the blob") {
+  DirectLedger direct;
+  direct.settle(direct.started(1), State::in_doubt, Cause::timeout);
+  direct.clock.pass(2h);
+  direct.apply(direct.rescue(1, 100));
+  auto const kept = [&] {
+    return direct.value("SELECT count(*) FROM live_code WHERE sealed_number IS NOT NULL");
+  };
+  static_cast<void>(direct.ledger().maintain(direct.clock.now()));
+  CHECK(kept() == "2");
+  SUBCASE("when the window is over") {}
+  SUBCASE("when it ends after a restart") { direct.reopen(); }
+  direct.clock.pass(10min);
+  CHECK(direct.ledger().maintain(direct.clock.now()).numbers_erased == 2);
+  CHECK(kept() == "0");
+  CHECK(direct.is_known(1));
+  direct.clock.pass(2h);
+  static_cast<void>(direct.ledger().maintain(direct.clock.now()));
+  CHECK_FALSE(direct.is_known(1));
+  CHECK_FALSE(direct.is_known(100));
+  direct.check_verified();
 }
 
 TEST_CASE("maintenance does some hundred rows a pass and says when there are more") {

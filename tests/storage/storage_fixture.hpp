@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -13,7 +14,7 @@
 #include "storage/ledger_file.hpp"
 #include "storage/ledger_thread.hpp"
 #include "storage/reports.hpp"
-#include "tests/storage/ledger_conformance.hpp"
+#include "tests/conformance/ledger_under_test.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace onetap::tests {
@@ -49,7 +50,9 @@ inline storage::LedgerOptions options_for(std::filesystem::path path, StandingCl
   options.path = std::move(path);
   options.mode = storage::LedgerMode::real;
   options.key_fingerprint = digest_of(4711);
+  options.sealed_pepper = {1};
   options.settings.replay_window = std::chrono::minutes(10);
+  options.settings.session_life = {.idle = std::chrono::hours(2), .longest = std::chrono::hours(24)};
   options.now = clock.now();
   options.ballast_bytes = 0;
   return options;
@@ -108,6 +111,8 @@ class SqliteUnderTest final : public LedgerUnderTest {
   [[nodiscard]] storage::LedgerThread& thread() { return *thread_; }
   [[nodiscard]] StandingClock& clock() { return clock_; }
   [[nodiscard]] TempFolder const& folder() const { return folder_; }
+  /// What the last start found.
+  [[nodiscard]] std::vector<core::SessionRow> const& sessions() const { return sessions_; }
 
   void close() { thread_->close(); }
   void reopen() {
@@ -118,7 +123,9 @@ class SqliteUnderTest final : public LedgerUnderTest {
  private:
   void open(std::filesystem::path path) {
     path_ = std::move(path);
-    thread_ = std::make_unique<storage::LedgerThread>(opened(options_for(path_, clock_)), clock_,
+    storage::LedgerFile file = opened(options_for(path_, clock_));
+    sessions_ = std::move(file.recovery.sessions);
+    thread_ = std::make_unique<storage::LedgerThread>(std::move(file), clock_,
                                                       [](std::string const& reason) { FAIL(reason); });
   }
 
@@ -127,6 +134,7 @@ class SqliteUnderTest final : public LedgerUnderTest {
   asio::io_context loop_{1};
   std::filesystem::path path_;
   std::unique_ptr<storage::LedgerThread> thread_;
+  std::vector<core::SessionRow> sessions_;
   int crashes_ = 0;
 };
 

@@ -22,6 +22,10 @@ class MemoryLedger final : public core::Ledger {
     std::string rid;
     core::SealedBytes sealed_number;
     std::string phone_mask;
+    std::string path = "exchange";
+    std::optional<core::CallerKey> user;
+    std::optional<core::CodeKey> rescuing_blob;
+    core::SealedBytes sealed_blob_number;  // of that blob
     core::Kind kind = core::Kind::quick;
     core::WallTime created;
     core::WallTime finished;
@@ -31,6 +35,7 @@ class MemoryLedger final : public core::Ledger {
   core::seconds replay_window{600};
   bool accepts = true;  // false: nothing can be written
   bool accepts_resend = true;
+  bool accepts_rescue = true;
 
   [[nodiscard]] Row& row(std::int64_t id) { return rows.at(static_cast<std::size_t>(id - 1)); }
 
@@ -44,7 +49,8 @@ class MemoryLedger final : public core::Ledger {
     if (!accepts) co_return core::ledger::Unavailable{};
     auto const found = ids_.find(intent.code_key);
     if (found == ids_.end()) {
-      rows.push_back({.caller = intent.caller, .kind = intent.kind, .created = intent.at});
+      rows.push_back(
+          {.caller = intent.caller, .user = intent.user, .kind = intent.kind, .created = intent.at});
       auto const id = static_cast<std::int64_t>(rows.size());
       ids_[intent.code_key] = id;
       co_return core::ledger::Started{{.consumption = id, .number = 1}};
@@ -79,6 +85,49 @@ class MemoryLedger final : public core::Ledger {
     co_return;
   }
 
+  [[nodiscard]] core::Task<core::ledger::RecordResult> record_decryption(
+      core::Decryption decryption) override {
+    if (!accepts) co_return core::ledger::Unavailable{};
+    auto const found = ids_.find(decryption.blob_key);
+    if (found != ids_.end()) {
+      core::Intent const intent{
+          .code_key = decryption.blob_key, .caller = decryption.user, .at = decryption.at};
+      core::ledger::FindResult const judged = judge(found->second, intent);
+      if (auto const* stored = std::get_if<core::ledger::Stored>(&judged)) co_return *stored;
+      co_return std::get<core::ledger::NotYours>(judged);
+    }
+    rows.push_back({.state = core::State::ok,
+                    .attempts = 0,
+                    .caller = decryption.user,
+                    .sealed_number = decryption.sealed_number,
+                    .phone_mask = decryption.phone_mask,
+                    .path = "legacy",
+                    .user = decryption.user,
+                    .kind = decryption.kind,
+                    .created = decryption.at,
+                    .finished = decryption.at});
+    auto const id = static_cast<std::int64_t>(rows.size());
+    ids_[decryption.blob_key] = id;
+    co_return core::ledger::Recorded{id};
+  }
+
+  [[nodiscard]] core::Task<bool> rescue(core::Rescue rescue) override {
+    auto const found = ids_.find(rescue.code_key);
+    if (!accepts_rescue || found == ids_.end() || ids_.contains(rescue.blob_key)) co_return false;
+    Row& rescued = row(found->second);
+    if (rescued.state != core::State::in_doubt || rescued.caller != rescue.caller) co_return false;
+    ids_[rescue.blob_key] = found->second;
+    rescued.state = core::State::ok;
+    rescued.cause = core::Cause::none;
+    rescued.path = "rescue";
+    rescued.sealed_number = rescue.sealed_number;
+    rescued.sealed_blob_number = rescue.sealed_blob_number;
+    rescued.rescuing_blob = rescue.blob_key;
+    rescued.phone_mask = rescue.phone_mask;
+    rescued.finished = rescue.at;
+    co_return true;
+  }
+
   [[nodiscard]] bool writable() const override { return accepts; }
 
  private:
@@ -95,12 +144,13 @@ class MemoryLedger final : public core::Ledger {
     }
     bool const too_late = known.state == core::State::ok && intent.at > known.finished + replay_window;
     if (!theirs || too_late || known.state == core::State::sending) return not_yours;
+    bool const by_blob = known.rescuing_blob == intent.code_key;
     return core::ledger::Stored{.consumption = id,
                                 .state = known.state,
                                 .cause = known.cause,
                                 .errcode = known.errcode,
                                 .rid = known.rid,
-                                .sealed_number = known.sealed_number,
+                                .sealed_number = by_blob ? known.sealed_blob_number : known.sealed_number,
                                 .kind = known.kind};
   }
 

@@ -21,9 +21,11 @@ class ScriptedWeChat final : public core::WeChat {
     return {.delivery = delivery, .failure = failure};
   }
 
-  /// Answers to codes and to token requests, first come first served; with none left a test has gone wrong.
+  /// Answers, first come first served; with none left a test has gone wrong.
   std::deque<core::WeChatReply> phone_replies;
   std::deque<core::WeChatReply> token_replies;
+  std::deque<core::WeChatReply> login_replies;
+  std::deque<core::WeChatReply> user_key_replies;
 
   bool line_at_hand = true;
   bool line_can_be_opened = true;
@@ -32,6 +34,20 @@ class ScriptedWeChat final : public core::WeChat {
   std::vector<std::string> codes_sent;
   std::vector<std::string> tokens_used;
   int token_requests = 0;
+
+  struct LoginAsked {
+    std::string appid;
+    std::string secret;
+    std::string js_code;
+    core::SteadyTime deadline;
+  };
+  struct UserKeysAsked {
+    std::string access_token;
+    std::string openid;
+    std::string signature;
+  };
+  std::vector<LoginAsked> logins_asked;
+  std::vector<UserKeysAsked> user_keys_asked;
 
   /// Looked at when a code is about to be sent.
   std::function<void()> before_call = [] {};
@@ -70,6 +86,29 @@ class ScriptedWeChat final : public core::WeChat {
     if (hold_answers) [[maybe_unused]]
       bool const released = co_await clock_.wait(released_, deadline);
     co_return next(token_replies);
+  }
+
+  [[nodiscard]] core::Task<core::WeChatReply> code_to_session(std::string appid, core::AppSecret secret,
+                                                              core::JsCode js_code,
+                                                              core::SteadyTime deadline) override {
+    logins_asked.push_back({.appid = std::move(appid),
+                            .secret = std::string(secret.reveal()),
+                            .js_code = std::string(js_code.reveal()),
+                            .deadline = deadline});
+    if (hold_answers) [[maybe_unused]]
+      bool const released = co_await clock_.wait(released_, deadline);
+    co_return next(login_replies);
+  }
+
+  [[nodiscard]] core::Task<core::WeChatReply> get_user_encrypt_key(core::AccessToken access_token,
+                                                                   core::OpenId openid, std::string signature,
+                                                                   core::SteadyTime deadline) override {
+    user_keys_asked.push_back({.access_token = std::string(access_token.reveal()),
+                               .openid = std::string(openid.reveal()),
+                               .signature = std::move(signature)});
+    if (hold_answers) [[maybe_unused]]
+      bool const released = co_await clock_.wait(released_, deadline);
+    co_return next(user_key_replies);
   }
 
  private:

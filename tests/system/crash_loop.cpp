@@ -246,6 +246,8 @@ class Worker {
         "ONETAP_WECHAT_URL=" + sandbox_url_,
         "ONETAP_WECHAT_CA=" + (folder_ / "wechat.pem").string(),
         "ONETAP_REPLAY_WINDOW=3600",
+        "ONETAP_RATE_IP=0",
+        "ONETAP_RATE_USER=0",
         "ONETAP_LOG_LEVEL=error",
         "ONETAP_DB=" + database_.string(),
     };

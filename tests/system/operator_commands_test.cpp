@@ -1,9 +1,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
+#include <boost/asio/ip/tcp.hpp>
 #include <fstream>
 #include <iterator>
+#include <set>
 
+#include "core/crypto/digest.hpp"
 #include "tests/system/system_fixture.hpp"
 
 using namespace onetap;
@@ -63,6 +67,17 @@ bool has_access_token(std::string_view text) {
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
+}
+
+/// POST as a script of the operator's does it; the answer as it came.
+std::string post_to(std::string const& address, std::string const& path, std::string const& body) {
+  auto const colon = address.rfind(':');
+  boost::asio::ip::tcp::iostream line(address.substr(0, colon), address.substr(colon + 1));
+  line << "POST " << path << " HTTP/1.1\r\nHost: " << address
+       << "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " << body.size()
+       << "\r\n\r\n"
+       << body << std::flush;
+  return {std::istreambuf_iterator<char>(line), {}};
 }
 
 std::string bytes_of(std::filesystem::path const& path) {
@@ -161,6 +176,96 @@ TEST_CASE("a backup taken while serving is restored beside it, and refuses excha
   REQUIRE(retry_after != answer.headers.end());
   CHECK(std::stoi(retry_after->second) > 300);
   CHECK(ask_ledger(restored, "SELECT count(*) FROM consumption") == "1");
+}
+
+TEST_CASE("a script has the server copy its ledger") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  std::string const address = operated.server().operator_address();
+  std::string const copy = (operated.folder() / "copy.db").string();
+  std::string const body = R"({"file":")" + copy + R"("})";
+  std::string const made = post_to(address, "/api/commands/backup", body);
+  CHECK(contains(made, "HTTP/1.1 200"));
+  CHECK(contains(made, "1 consumptions"));
+  CHECK(operated.command({"verify", "--db", copy}).status == 0);
+  CHECK(contains(post_to(address, "/api/commands/backup", body), "HTTP/1.1 409"));
+  CHECK(contains(post_to(address, "/api/commands/backup", R"({"file":"copy.db"})"), "HTTP/1.1 400"));
+}
+
+TEST_CASE("the data key is rotated under a running server and without one; what was sealed is replayed") {
+  Operated operated;
+  std::filesystem::path const key = operated.database().string() + ".key";
+  std::vector<std::string> keys{bytes_of(key)};
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(contains(operated.command({"key", "rotate"}).said, "another data key"));
+  keys.push_back(bytes_of(key));
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(operated.exchange("sandbox-ok-2") == 200);
+  CHECK(operated.command({"verify"}).status == 0);
+  CHECK(operated.command({"key", "rotate", "--new-key-file", key.string()}).status == 1);
+  CHECK(operated.stop() == 0);
+
+  CHECK(operated.command({"key", "rotate"}).status == 0);
+  keys.push_back(bytes_of(key));
+  CHECK(operated.command({"verify"}).status == 0);
+  CHECK(operated.ask("SELECT count(*) FROM key_rotation") == "2");
+  RunningServer server(operated.folder());
+  app::Caller caller;
+  for (std::string const code : {"sandbox-ok-1", "sandbox-ok-2"}) {
+    app::CallAnswer const answer = caller.call(server.target(), consume_request(code, key_of_wang));
+    CHECK(answer.status == 200);
+    CHECK(answer.header("Idempotent-Replayed") == "true");
+  }
+  CHECK(std::set<std::string>(keys.begin(), keys.end()).size() == 3);
+  std::string const log = operated.server().process().text() + server.process().text();
+  for (std::string const& secret : keys) CHECK_FALSE(contains(log, secret.substr(0, 43)));
+}
+
+TEST_CASE("a configured data key is rotated to the operator's, which the next start must name") {
+  TempFolder const folder;
+  auto const write = [&](std::string const& name, unsigned char byte) {
+    std::array<unsigned char, 32> bytes{};
+    bytes.fill(byte);
+    std::ofstream(folder / name) << core::crypto::to_base64(bytes) << "\n";
+    return (folder / name).string();
+  };
+  std::string const first = write("first", 1);
+  std::string const second = write("second", 2);
+  std::vector<std::string> const configured{"ONETAP_DATA_KEY_FILE=" + first};
+  Operated operated(configured);
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(operated.command({"key", "rotate"}, configured).status == 1);
+  auto const rotated = operated.command({"key", "rotate", "--new-key-file", second}, configured);
+  CHECK(rotated.status == 0);
+  CHECK(contains(rotated.said, "the configuration must name the new key"));
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(operated.stop() == 0);
+
+  auto const refused = operated.command(
+      {"serve", "--sandbox", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, configured);
+  CHECK(refused.status == 2);
+  RunningServer server(operated.folder(), {"--data-key-file=" + second});
+  app::Caller caller;
+  CHECK(caller.call(server.target(), consume_request("sandbox-ok-1", key_of_wang)).status == 200);
+  CHECK_FALSE(std::filesystem::exists(operated.database().string() + ".key"));
+}
+
+TEST_CASE("a person is found and erased by number or openid, which come from standard input") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  auto const ask = [&](std::string const& input, std::string const& arguments) {
+    std::string const line = "echo '" + input + "' | '" + ONETAP_BINARY + "' " + arguments + " --db '" +
+                             operated.database().string() + "'";
+    Process process("/bin/sh", {"-c", line}, {});
+    int const status = process.wait();
+    return std::pair(status, process.text());
+  };
+  CHECK(ask("o6zAJs-nobody", "ledger find --openid -").first == 1);
+  CHECK(ask("", "ledger find --openid -").first == 2);
+  CHECK(ask("o6zAJs-nobody", "ledger find --openid o6zAJs-nobody").first != 0);
+  CHECK(contains(ask("o6zAJs-nobody", "erase --openid -").second, "erased in 0 consumptions"));
+  CHECK(operated.ask("SELECT by || consumptions FROM erasure") == "user0");
+  CHECK(ask("x", "erase").first == 2);
 }
 
 TEST_CASE("verify tells a healthy ledger, a broken one and none apart by its exit status") {

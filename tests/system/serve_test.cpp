@@ -195,7 +195,7 @@ TEST_CASE("a ledger whose key is gone, or of the other WeChat, ends the start wi
 
 TEST_CASE("every setting that can't be used is named, and the start ends with 2") {
   std::string said;
-  int const status = run_to_end({"serve", "--listen=nowhere", "--replay-window=0", "--verify=signature"},
+  int const status = run_to_end({"serve", "--listen=nowhere", "--replay-window=0", "--verify=certainly"},
                                 said, {"ONETAP_LOG_LEVEL=loud", "ONETAP_PUSH_TOKEN=x"});
   CHECK(status == 2);
   for (char const* name : {"APPID", "SECRET", "ONETAP_LISTEN", "ONETAP_REPLAY_WINDOW", "ONETAP_VERIFY",

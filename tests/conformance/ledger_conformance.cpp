@@ -1,192 +1,12 @@
-#pragma once
+// What every implementation of core::Ledger must do. Another engine links this with a
+// make_ledger_under_test() of its own.
+#include "tests/conformance/ledger_under_test.hpp"
 
-#include <doctest/doctest.h>
-
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <variant>
-#include <vector>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-
-#include "core/exchange/ledger.hpp"
-#include "core/limits.hpp"
-
-/// What every implementation of core::Ledger must do, whatever it stores things in. No SQL here.
 namespace onetap::tests {
 
-namespace asio = boost::asio;
-namespace ledger = core::ledger;
-using core::Cause;
-using core::State;
-
-/// A ledger whose clock the test moves. Replay window: 10 minutes.
-class LedgerUnderTest {
- public:
-  LedgerUnderTest() = default;
-  LedgerUnderTest(LedgerUnderTest const&) = delete;
-  LedgerUnderTest& operator=(LedgerUnderTest const&) = delete;
-  virtual ~LedgerUnderTest() = default;
-
-  [[nodiscard]] virtual core::Ledger& port() = 0;
-  [[nodiscard]] virtual asio::io_context& loop() = 0;
-  [[nodiscard]] virtual core::WallTime now() const = 0;
-  /// Moves both clocks.
-  virtual void pass(core::milliseconds time) = 0;
-  /// Everything that becomes due by now has been done when it returns.
-  virtual void maintain() = 0;
-  /// Ends without closing, as by a kill, and starts again on what is durable.
-  virtual void crash_and_restart() = 0;
-  /// Sentences about broken invariants; none is right.
-  [[nodiscard]] virtual std::vector<std::string> violations() = 0;
-};
-
-template <class Value>
-Value await(asio::io_context& loop, core::Task<Value> task) {
-  std::optional<Value> result;
-  std::exception_ptr failure;
-  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error, Value value) {
-    failure = error;
-    if (!error) result.emplace(std::move(value));
-  });
-  loop.restart();
-  loop.run();
-  if (failure) std::rethrow_exception(failure);
-  return std::move(result).value();
-}
-
-inline void await(asio::io_context& loop, core::Task<> task) {
-  std::exception_ptr failure;
-  asio::co_spawn(loop, std::move(task), [&](std::exception_ptr error) { failure = error; });
-  loop.restart();
-  loop.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
-inline core::Digest digest_of(int number) {
-  core::Digest digest{};
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    digest.at(i) = static_cast<unsigned char>(number * 31 + static_cast<int>(i) * 7);
-  }
-  digest.at(0) = static_cast<unsigned char>(number);
-  digest.at(1) = static_cast<unsigned char>(number >> 8);
-  return digest;
-}
-
-inline core::CallerKey caller(int number) { return {digest_of(1000 + number)}; }
-
-/// A test's way to speak to a ledger.
-class Speaker {
- public:
-  explicit Speaker(LedgerUnderTest& tested) : tested_(tested) {}
-
-  [[nodiscard]] core::Intent intent(int code, std::optional<core::CallerKey> who) const {
-    core::Intent intent;
-    intent.code_key = {digest_of(code)};
-    intent.caller = who;
-    intent.appid = "wx0000000000000001";
-    intent.request_id = "request-" + std::to_string(code);
-    intent.at = tested_.now();
-    return intent;
-  }
-
-  ledger::BeginResult begin(int code, std::optional<core::CallerKey> who) {
-    return await(tested_.loop(), tested_.port().begin(intent(code, who)));
-  }
-
-  ledger::FindResult find(int code, std::optional<core::CallerKey> who) {
-    return await(tested_.loop(), tested_.port().find(intent(code, who)));
-  }
-
-  /// Begins what nothing stands against.
-  core::AttemptId started(int code, std::optional<core::CallerKey> who) {
-    ledger::BeginResult const result = begin(code, who);
-    REQUIRE(std::holds_alternative<ledger::Started>(result));
-    return std::get<ledger::Started>(result).attempt;
-  }
-
-  std::optional<core::AttemptId> resend(core::AttemptId refused) {
-    core::Resend resend;
-    resend.refused = refused;
-    resend.errcode = 40001;
-    resend.rid = "rid-refused";
-    resend.at = tested_.now();
-    return await(tested_.loop(), tested_.port().resend(std::move(resend)));
-  }
-
-  void settle(core::Settlement settlement) {
-    settlement.at = tested_.now();
-    await(tested_.loop(), tested_.port().settle(std::move(settlement)));
-  }
-
-  void settle_ok(core::AttemptId attempt) {
-    core::Settlement settlement;
-    settlement.attempt = attempt;
-    settlement.state = State::ok;
-    settlement.errcode = 0;
-    settlement.sealed_number = sealed();
-    settlement.phone_mask = "138****8000";
-    settlement.phone_key = digest_of(77);
-    settle(std::move(settlement));
-  }
-
-  void settle_rejected(core::AttemptId attempt) {
-    core::Settlement settlement;
-    settlement.attempt = attempt;
-    settlement.state = State::rejected;
-    settlement.errcode = 40029;
-    settlement.rid = "rid-rejected";
-    settle(std::move(settlement));
-  }
-
-  void settle_as(core::AttemptId attempt, State state, Cause cause) {
-    core::Settlement settlement;
-    settlement.attempt = attempt;
-    settlement.state = state;
-    settlement.cause = cause;
-    settle(std::move(settlement));
-  }
-
-  [[nodiscard]] static core::SealedBytes sealed() { return {1, 2, 3, 4, 5}; }
-
- private:
-  LedgerUnderTest& tested_;
-};
-
-template <class Result>
-ledger::Stored stored(Result const& result) {
-  REQUIRE(std::holds_alternative<ledger::Stored>(result));
-  return std::get<ledger::Stored>(result);
-}
-
-template <class Result>
-bool is_not_yours(Result const& result, bool in_progress) {
-  auto const* const not_yours = std::get_if<ledger::NotYours>(&result);
-  return not_yours != nullptr && not_yours->in_progress == in_progress;
-}
-
-template <class Result>
-bool is_charged(Result const& result) {
-  auto const* const not_yours = std::get_if<ledger::NotYours>(&result);
-  return not_yours != nullptr && not_yours->charged;
-}
-
-template <class Result>
-bool is_fresh(Result const& result) {
-  return std::holds_alternative<ledger::Fresh>(result);
-}
-
-template <class Result>
-bool is_started(Result const& result, int number) {
-  auto const* const started = std::get_if<ledger::Started>(&result);
-  return started != nullptr && started->attempt.number == number;
-}
-
-inline void conformance_of_answers(LedgerUnderTest& tested) {
+TEST_CASE("a ledger answers as the port promises") {
+  std::unique_ptr<LedgerUnderTest> const made = make_ledger_under_test();
+  LedgerUnderTest& tested = *made;
   Speaker speaker(tested);
 
   SUBCASE("a new code is fresh, and begins with attempt 1") {
@@ -260,7 +80,9 @@ inline void conformance_of_answers(LedgerUnderTest& tested) {
   CHECK(tested.violations().empty());
 }
 
-inline void conformance_of_attempts(LedgerUnderTest& tested) {
+TEST_CASE("a ledger counts attempts as the port promises") {
+  std::unique_ptr<LedgerUnderTest> const made = make_ledger_under_test();
+  LedgerUnderTest& tested = *made;
   Speaker speaker(tested);
   core::AttemptId const first = speaker.started(1, caller(1));
 
@@ -316,7 +138,9 @@ inline void conformance_of_attempts(LedgerUnderTest& tested) {
   CHECK(tested.violations().empty());
 }
 
-inline void conformance_of_time(LedgerUnderTest& tested) {
+TEST_CASE("a ledger keeps time as the port promises") {
+  std::unique_ptr<LedgerUnderTest> const made = make_ledger_under_test();
+  LedgerUnderTest& tested = *made;
   Speaker speaker(tested);
   using namespace std::chrono_literals;
 
@@ -368,7 +192,130 @@ inline void conformance_of_time(LedgerUnderTest& tested) {
   CHECK(tested.violations().empty());
 }
 
-inline void conformance_of_recovery(LedgerUnderTest& tested) {
+TEST_CASE("a ledger records decrypted numbers as the port promises") {
+  std::unique_ptr<LedgerUnderTest> const made = make_ledger_under_test();
+  LedgerUnderTest& tested = *made;
+  Speaker speaker(tested);
+  constexpr int blob = 100;
+  REQUIRE(is_fresh(speaker.find(blob, caller(1))));
+  REQUIRE(is_recorded(speaker.record(blob, caller(1))));
+
+  SUBCASE("what came again is stored for its user, and makes no second row") {
+    ledger::Stored const answer = stored(speaker.record(blob, caller(1)));
+    CHECK(answer.state == State::ok);
+    CHECK(answer.sealed_number == Speaker::sealed());
+    ledger::Stored const found = stored(speaker.find(blob, caller(1)));
+    CHECK(found.consumption == answer.consumption);
+    CHECK(found.sealed_number == Speaker::sealed());
+  }
+  SUBCASE("another's blob is charged, and its number is not told") {
+    CHECK(is_charged(speaker.record(blob, caller(2))));
+    CHECK(is_charged(speaker.find(blob, caller(2))));
+    CHECK(is_charged(speaker.find(blob, std::nullopt)));
+  }
+  SUBCASE("its number is replayed until the replay window ends") {
+    tested.pass(std::chrono::minutes(10) - std::chrono::milliseconds(1));
+    CHECK(stored(speaker.record(blob, caller(1))).state == State::ok);
+    tested.pass(std::chrono::milliseconds(1));
+    CHECK(is_charged(speaker.record(blob, caller(1))));
+    tested.maintain();
+    CHECK(is_charged(speaker.record(blob, caller(1))));
+  }
+  SUBCASE("it is known after a crash") {
+    tested.crash_and_restart();
+    CHECK(stored(speaker.record(blob, caller(1))).sealed_number == Speaker::sealed());
+  }
+  SUBCASE("it is never begun, and rescues nothing") {
+    CHECK(stored(speaker.begin(blob, caller(1))).state == State::ok);
+    CHECK_FALSE(speaker.rescue(blob, caller(1), 101));
+    speaker.settle_as(speaker.started(1, caller(1)), State::in_doubt, Cause::timeout);
+    CHECK_FALSE(speaker.rescue(1, caller(1), blob));
+    CHECK(stored(speaker.find(1, caller(1))).state == State::in_doubt);
+  }
+  CHECK(tested.violations().empty());
+}
+
+TEST_CASE("a ledger rescues codes in doubt as the port promises") {
+  std::unique_ptr<LedgerUnderTest> const made = make_ledger_under_test();
+  LedgerUnderTest& tested = *made;
+  Speaker speaker(tested);
+  using namespace std::chrono_literals;
+  constexpr int blob = 100;
+  core::AttemptId const first = speaker.started(1, caller(1));
+
+  SUBCASE("a doubt ends as ok, under the code and under the blob") {
+    speaker.settle_as(first, State::in_doubt, Cause::timeout);
+    tested.pass(1h);
+    CHECK(speaker.rescue(1, caller(1), blob));
+    ledger::Stored const by_code = stored(speaker.begin(1, caller(1)));
+    CHECK(by_code.state == State::ok);
+    CHECK(by_code.sealed_number == Speaker::sealed());
+    ledger::Stored const by_blob = stored(speaker.record(blob, caller(1)));
+    CHECK(by_blob.consumption == by_code.consumption);
+    CHECK(by_blob.sealed_number == Speaker::sealed_blob());
+    CHECK(is_charged(speaker.find(1, caller(2))));
+    CHECK(is_charged(speaker.record(blob, caller(2))));
+    tested.pass(10min);
+    tested.maintain();
+    CHECK(is_charged(speaker.find(1, caller(1))));
+    CHECK(is_charged(speaker.find(blob, caller(1))));
+  }
+  SUBCASE("a rescue outlives a crash, and a crash can be rescued") {
+    core::AttemptId const second = speaker.started(2, caller(1));
+    speaker.settle_as(second, State::in_doubt, Cause::timeout);
+    CHECK(speaker.rescue(2, caller(1), blob));
+    tested.crash_and_restart();
+    CHECK(stored(speaker.find(2, caller(1))).state == State::ok);
+    CHECK(stored(speaker.find(blob, caller(1))).sealed_number == Speaker::sealed_blob());
+    CHECK(speaker.rescue(1, caller(1), 101));
+    CHECK(stored(speaker.find(1, caller(1))).state == State::ok);
+  }
+  SUBCASE("one blob rescues one code, and a code is rescued once") {
+    speaker.settle_as(first, State::in_doubt, Cause::timeout);
+    speaker.settle_as(speaker.started(2, caller(1)), State::in_doubt, Cause::timeout);
+    CHECK(speaker.rescue(1, caller(1), blob));
+    CHECK_FALSE(speaker.rescue(2, caller(1), blob));
+    CHECK(stored(speaker.find(2, caller(1))).state == State::in_doubt);
+    CHECK_FALSE(speaker.rescue(1, caller(1), 101));
+    CHECK(is_fresh(speaker.find(101, caller(1))));
+  }
+  SUBCASE("nobody rescues another's code") {
+    speaker.settle_as(first, State::in_doubt, Cause::timeout);
+    CHECK_FALSE(speaker.rescue(1, caller(2), blob));
+    CHECK(stored(speaker.find(1, caller(1))).state == State::in_doubt);
+    CHECK(is_fresh(speaker.find(blob, caller(2))));
+    speaker.settle_as(speaker.started(2, std::nullopt), State::in_doubt, Cause::timeout);
+    CHECK_FALSE(speaker.rescue(2, caller(2), blob));
+  }
+  SUBCASE("only doubt is rescued") {
+    speaker.settle_ok(speaker.started(2, caller(1)));
+    speaker.settle_rejected(speaker.started(3, caller(1)));
+    speaker.settle_as(speaker.started(4, caller(1)), State::retryable, Cause::rate_limited);
+    for (int const code : {1, 2, 3, 4, 5}) {
+      CAPTURE(code);
+      CHECK_FALSE(speaker.rescue(code, caller(1), blob));
+    }
+    CHECK(is_not_yours(speaker.find(1, caller(1)), true));
+    CHECK(stored(speaker.find(3, caller(1))).state == State::rejected);
+    CHECK(is_fresh(speaker.find(4, caller(1))));
+    CHECK(is_fresh(speaker.find(blob, caller(1))));
+  }
+  SUBCASE("a code that was abandoned is rescued, swept or not") {
+    speaker.settle_as(first, State::retryable, Cause::rate_limited);
+    speaker.settle_as(speaker.started(2, caller(1)), State::retryable, Cause::rate_limited);
+    tested.pass(5min);
+    CHECK(speaker.rescue(1, caller(1), blob));
+    CHECK(stored(speaker.find(1, caller(1))).state == State::ok);
+    tested.maintain();
+    CHECK(speaker.rescue(2, caller(1), 101));
+    CHECK(stored(speaker.find(2, caller(1))).state == State::ok);
+  }
+  CHECK(tested.violations().empty());
+}
+
+TEST_CASE("a ledger recovers as the port promises") {
+  std::unique_ptr<LedgerUnderTest> const made = make_ledger_under_test();
+  LedgerUnderTest& tested = *made;
   Speaker speaker(tested);
 
   SUBCASE("an open attempt is in doubt after a crash, and never begins again") {

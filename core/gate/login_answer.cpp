@@ -1,0 +1,113 @@
+#include "core/gate/login_answer.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "core/crypto/digest.hpp"
+#include "core/exchange/answer.hpp"
+#include "core/json.hpp"
+#include "core/limits.hpp"
+
+namespace onetap::core {
+namespace {
+
+constexpr std::size_t wechat_key_bytes = 16;
+constexpr int user_blocked_errcode = 40226;
+constexpr int call_limit_errcode = 45011;
+constexpr int invalid_signature_errcode = 87009;
+
+ErrcodeRule const* rule_for(std::int64_t errcode) {
+  auto const rules = errcode_rules();
+  auto const found =
+      std::ranges::find(rules, errcode, [](ErrcodeRule const& rule) { return std::int64_t{rule.errcode}; });
+  return found == rules.end() ? nullptr : &*found;
+}
+
+bool is_key(std::string_view base64) {
+  auto const key = crypto::from_base64(base64);
+  return key && key->size() == wechat_key_bytes;
+}
+
+LoginFailure unavailable(std::string hint) {
+  constexpr auto soon = seconds(2);
+  return {.problem = {.code = ProblemCode::wechat_unavailable, .retry_after = soon, .retry = Retry::login},
+          .hint = std::move(hint)};
+}
+
+LoginFailure refused(std::int64_t errcode, std::string rid) {
+  constexpr auto next_minute = seconds(60);
+  ErrcodeRule const* const rule = rule_for(errcode);
+  LoginFailure failure =
+      unavailable(rule == nullptr ? "errcode " + std::to_string(errcode) : std::string(rule->hint));
+  Problem& problem = failure.problem;
+  problem.errcode = static_cast<int>(errcode);
+  problem.rid = std::move(rid);
+  if (errcode == call_limit_errcode) problem.retry_after = next_minute;
+  if (errcode == user_blocked_errcode) {
+    problem = {.code = ProblemCode::user_blocked, .errcode = problem.errcode, .rid = problem.rid};
+  } else if (rule != nullptr && rule->verdict == Verdict::code_invalid) {
+    problem.code = ProblemCode::code_invalid;
+    problem.retry_after.reset();
+  } else if (rule != nullptr && rule->verdict == Verdict::misconfigured) {
+    problem.code = ProblemCode::service_misconfigured;
+    problem.retry.reset();
+  }
+  return failure;
+}
+
+}  // namespace
+
+Result<Identity, LoginFailure> judge_login_answer(WeChatReply const& reply) {
+  if (reply.delivery != Delivery::answered) {
+    std::string hint(to_string(reply.failure));
+    if (!reply.failure_detail.empty()) hint.append(": ").append(reply.failure_detail);
+    return unavailable(std::move(hint));
+  }
+  auto const body = parse_wechat_json(reply.body);
+  if (!body) return unavailable("not JSON, HTTP status " + std::to_string(reply.http_status));
+  auto const errcode = wechat_integer_member(*body, "errcode");
+  constexpr std::int64_t representable = 2'000'000'000;
+  if (errcode && *errcode != 0) {
+    auto const errmsg = wechat_string_member(*body, "errmsg");
+    if (*errcode > representable || *errcode < -representable) return unavailable("errcode out of range");
+    return refused(*errcode, errmsg ? rid_of(*errmsg) : std::string());
+  }
+  auto const openid = string_member(*body, "openid");
+  auto const session_key = string_member(*body, "session_key");
+  bool const usable = openid && session_key && !openid->empty() && openid->size() <= limits::openid_bytes_max;
+  if (!usable || !is_key(*session_key)) return unavailable("no openid and session_key in the answer");
+  return Identity{.openid = OpenId(std::string(*openid)),
+                  .session_key = SessionKey(std::string(*session_key))};
+}
+
+Result<std::vector<UserKey>, UserKeysFailure> judge_user_keys_answer(WeChatReply const& reply) {
+  if (reply.delivery != Delivery::answered) return UserKeysFailure::not_to_be_had;
+  auto const body = parse_wechat_json(reply.body);
+  if (!body) return UserKeysFailure::not_to_be_had;
+  auto const errcode = wechat_integer_member(*body, "errcode");
+  if (errcode && *errcode == invalid_signature_errcode) return UserKeysFailure::log_in_again;
+  if (errcode && *errcode != 0) {
+    ErrcodeRule const* const rule = rule_for(*errcode);
+    bool const token = rule != nullptr && rule->verdict == Verdict::token_refused;
+    return token ? UserKeysFailure::token_refused : UserKeysFailure::not_to_be_had;
+  }
+  auto const* const list = body->if_contains("key_info_list");
+  if (list == nullptr || !list->is_array()) return UserKeysFailure::not_to_be_had;
+  constexpr std::size_t keys_max = 3;
+  constexpr std::int64_t lifetime_s_max = 3600;
+  std::vector<UserKey> keys;
+  for (json::value const& item : list->get_array()) {
+    if (keys.size() == keys_max || !item.is_object()) break;
+    auto const base64 = string_member(item.get_object(), "encrypt_key");
+    auto const version = wechat_integer_member(item.get_object(), "version");
+    auto const expires_in_s = wechat_integer_member(item.get_object(), "expire_in");
+    if (!base64 || !is_key(*base64) || !version || !expires_in_s || *expires_in_s <= 0) continue;
+    keys.push_back({.version = *version,
+                    .key = Confidential<struct UserKeyTag>(*crypto::from_base64(*base64)),
+                    .expires_in = seconds(std::min(*expires_in_s, lifetime_s_max))});
+  }
+  return keys;
+}
+
+}  // namespace onetap::core

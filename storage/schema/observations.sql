@@ -1,0 +1,69 @@
+-- The statements of usage and events. Each stands below the line that names it. Times are unix milliseconds.
+
+-- ?7 is when WeChat was asked: from the newest code back to the first that had come by then.
+-- name: insert_usage_snapshot
+INSERT INTO usage_snapshot (pack, wx_all, wx_used, status, starts_at, ends_at, as_of, last_consumption)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(
+  (SELECT c.id FROM consumption AS c WHERE c.created_at <= ?7 ORDER BY c.id DESC LIMIT 1), 0));
+
+-- Changes no row when the app has sent this event before.
+-- name: insert_event
+INSERT INTO event (app, event_id, type, kind, errno, code_key, scene, client_env, at, received_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+ON CONFLICT (app, event_id) DO NOTHING;
+
+-- Whether a code came is asked five minutes after it was issued and told of: then it is dead, and what came is
+-- in live_code for an hour. ?1: now; ?2: at most so many. Events that are told of too late for that are
+-- find_late_events' to answer.
+-- name: settle_events
+UPDATE event
+SET presented = EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = event.code_key)
+WHERE id IN (
+  SELECT e.id FROM event AS e
+  WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
+    AND e.received_at <= ?1 - 300000 AND e.at <= ?1 - 300000 AND e.received_at - e.at <= 2700000
+  ORDER BY e.received_at
+  LIMIT ?2
+);
+
+-- An event that the page kept for more than 45 minutes: its code is looked for in the history, among those
+-- that came around that time (by row id, which grows with time: two binary searches, then a quarter of an
+-- hour's rows). For a reader, so that no exchange waits for it. ?1: now; ?2: at most so many.
+-- name: find_late_events
+SELECT
+  e.id AS id,
+  EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = e.code_key)
+  OR (
+    WITH RECURSIVE search (bound, low, high) AS (
+      SELECT e.at - 300000, 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
+      UNION ALL
+      SELECT e.at + 600000, 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
+      UNION ALL
+      SELECT s.bound, iif(c.created_at < s.bound, c.id + 1, s.low), iif(c.created_at < s.bound, s.high, c.id)
+      FROM search AS s
+      JOIN consumption AS c ON c.id = (s.low + s.high) / 2
+      WHERE s.low < s.high
+    ),
+    found (bound, id) AS (SELECT bound, max(low) FROM search GROUP BY bound)
+    SELECT EXISTS (
+      SELECT 1 FROM consumption AS c
+      WHERE c.id >= (SELECT min(f.id) FROM found AS f) AND c.id < (SELECT max(f.id) FROM found AS f)
+        AND c.code_key = e.code_key
+    )
+  ) AS presented
+FROM event AS e
+WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
+  AND e.received_at <= ?1 - 300000 AND e.received_at - e.at > 2700000
+ORDER BY e.received_at
+LIMIT ?2;
+
+-- name: settle_late_event
+UPDATE event SET presented = ?2 WHERE id = ?1 AND presented IS NULL;
+
+-- Those received before ?1, the oldest first, at most ?2 at a time. Not before eight days: an event that is a
+-- week old may still be sent again, and must be known then.
+-- name: forget_events
+DELETE FROM event
+WHERE id IN (SELECT oldest.id FROM event AS oldest ORDER BY oldest.id LIMIT ?2)
+  AND received_at < ?1
+  AND (type <> 'issued' OR code_key IS NULL OR presented IS NOT NULL);

@@ -1,0 +1,230 @@
+#include <doctest/doctest.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
+#include "core/gate/signature.hpp"
+#include "net/api/routes.hpp"
+#include "tests/support/gate_bench.hpp"
+#include "tests/support/memory_ledger.hpp"
+
+using namespace onetap;
+using namespace onetap::tests;
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::string_view service_token = "0123456789abcdef0123456789abcdef";
+constexpr std::string_view referer = "https://servicewechat.com/wx0123456789abcdef/12/page-frame.html";
+
+/// The public surface, without its sockets.
+struct Surface : GateBench {
+  explicit Surface(core::VerifyLevel level, core::RatePolicy address = {}, core::RatePolicy user = {})
+      : GateBench(),
+        gate(clock, sessions, user_keys, log,
+             {.level = level,
+              .origin = {.appids = std::vector<std::string>{std::string(appid)}},
+              .service_tokens = {core::ServiceToken(std::string(service_token))},
+              .address = address,
+              .user = user,
+              .everybody = {},
+              .seed = "seed"}),
+        router(net::public_routes(
+            {.gate = gate, .sessions = session_api, .phone = phone, .quota = [this](core::Kind) {
+               return quota;
+             }})) {}
+
+  struct Sent {
+    std::string_view method = "POST";
+    std::string target = "/phone/consume";
+    std::string body = R"({"code":"a-code"})";
+    std::vector<net::Header> headers{};
+    std::string_view media_type = "application/json";
+    std::string signed_target{};  // empty: as target
+  };
+
+  net::Response send(Sent const& sent) {
+    std::vector<net::Header> headers = sent.headers;
+    headers.push_back({.name = "Referer", .value = referer});
+    if (!sent.media_type.empty()) headers.push_back({.name = "Content-Type", .value = sent.media_type});
+    std::string_view const target = sent.target;
+    auto const question = std::min(target.find('?'), target.size());
+    net::Request request{.method = sent.method,
+                         .target = target,
+                         .path = target.substr(0, question),
+                         .query = target.substr(std::min(question + 1, target.size())),
+                         .headers = headers,
+                         .body = {},
+                         .remote_address = "192.0.2.7",
+                         .signed_target = sent.signed_target.empty() ? sent.target : sent.signed_target,
+                         .client_address = "192.0.2.7",
+                         .limit_key = "\xc0\x00\x02\x07",
+                         .request_id = "r-1",
+                         .arrived = clock.steady()};
+    net::Router::Match const match = router.match(request.method, request.path);
+    REQUIRE(match.route != nullptr);
+    if (auto refused = match.route->admit(request)) return *refused;
+    request.body = sent.body;
+    return finished(match.route->handle(request));
+  }
+
+  std::string sign(core::OpenedSession const& session, Sent const& sent, std::string const& nonce) {
+    std::string const timestamp = std::to_string(core::unix_seconds(clock.wall()));
+    std::string_view const key = session.signing_key.reveal();
+    core::crypto::Digest const signature = core::crypto::hmac_sha256(
+        {reinterpret_cast<unsigned char const*>(key.data()), key.size()},
+        core::message_to_sign(sent.method, sent.target, timestamp, nonce, sent.body));
+    return "ONETAP-HMAC-SHA256 session=\"" + std::string(session.token.reveal()) +
+           "\",key=\"session\",timestamp=\"" + timestamp + "\",nonce_str=\"" + nonce + "\",signature=\"" +
+           core::crypto::to_base64(signature) + "\"";
+  }
+
+  core::Quota quota;
+  MemoryLedger ledger;
+  core::ConsumeService consuming{{.clock = clock,
+                                  .ledger = ledger,
+                                  .sessions = disk,
+                                  .wechat = wechat,
+                                  .tokens = tokens,
+                                  .keyring = keyring,
+                                  .log = log},
+                                 std::chrono::seconds(3)};
+  core::DecryptService decrypting{
+      {.clock = clock, .ledger = ledger, .sessions = disk, .keyring = keyring, .log = log}};
+  core::Gatekeeper gate;
+  net::SessionApi session_api{logins, clock, [this](core::Kind) { return quota; }};
+  net::PhoneApi phone{consuming, decrypting, gate, keyring, std::string(appid)};
+  net::Router router;
+};
+
+std::string code_of(net::Response const& response) {
+  return std::string(json::parse(response.body).at("code").as_string());
+}
+
+std::string header_of(net::Response const& response, std::string_view name) {
+  for (auto const& [field, value] : response.headers) {
+    if (field == name) return value;
+  }
+  return {};
+}
+
+net::Header authorized(std::string const& value) { return {.name = "Authorization", .value = value}; }
+
+}  // namespace
+
+TEST_CASE("a bare request at level signature is told what would be right") {
+  Surface surface(core::VerifyLevel::signature);
+  net::Response const response = surface.send({});
+  CHECK(response.status == 401);
+  CHECK(code_of(response) == "SESSION_REQUIRED");
+  CHECK(header_of(response, "WWW-Authenticate") == "ONETAP-HMAC-SHA256");
+  CHECK(surface.log_has("ONETAP_VERIFY=origin"));
+}
+
+TEST_CASE("the media type is judged after the signature, the body after the media type") {
+  Surface surface(core::VerifyLevel::signature);
+  auto const session = surface.open_session("li");
+  Surface::Sent sent{.body = "not JSON", .media_type = "text/plain"};
+  CHECK(code_of(surface.send(sent)) == "SESSION_REQUIRED");
+  std::string const authorization = surface.sign(session, sent, "nonce-0000000001");
+  sent.headers = {authorized(authorization)};
+  CHECK(code_of(surface.send(sent)) == "UNSUPPORTED_MEDIA_TYPE");
+  sent.media_type = "application/json; charset=utf-8";
+  std::string const signed_anew = surface.sign(session, sent, "nonce-0000000002");
+  sent.headers = {authorized(signed_anew)};
+  CHECK(code_of(surface.send(sent)) == "INVALID_REQUEST");
+}
+
+TEST_CASE("behind a proxy that strips a prefix, what the page sent is what is signed") {
+  Surface surface(core::VerifyLevel::signature);
+  auto const session = surface.open_session("li");
+  Surface::Sent page{.target = "/onetap/phone/consume", .body = "{}"};
+  std::string const authorization = surface.sign(session, page, "nonce-0000000001");
+  Surface::Sent const stripped{
+      .body = "{}", .headers = {authorized(authorization)}, .signed_target = "/onetap/phone/consume"};
+  CHECK(code_of(surface.send(stripped)) == "INVALID_REQUEST");  // the gate let it in; code is missing
+}
+
+TEST_CASE("answers tell the limits and what is left of them") {
+  Surface surface(core::VerifyLevel::origin, {.requests = 2}, {.requests = 60});
+  Surface::Sent const ask{.method = "GET", .target = "/phone/quota", .body = "", .media_type = ""};
+  net::Response const first = surface.send(ask);
+  CHECK(first.status == 200);
+  CHECK(header_of(first, "RateLimit-Policy") == R"("address";q=2;w=60)");
+  CHECK(header_of(first, "RateLimit") == R"("address";r=1;t=30)");
+  CHECK(surface.send(ask).status == 200);
+  net::Response const refused = surface.send(ask);
+  CHECK(refused.status == 429);
+  CHECK(code_of(refused) == "RATE_LIMITED");
+  CHECK(header_of(refused, "Retry-After") == "30");
+  CHECK(header_of(refused, "RateLimit") == R"("address";r=0;t=60)");
+}
+
+TEST_CASE("a login answers with session, key, clock and quota") {
+  Surface surface(core::VerifyLevel::signature);
+  surface.quota = {.unavailable = core::NoQuota::service};
+  surface.wechat.login_replies.push_back(
+      ScriptedWeChat::says(R"({"openid":"o-li","session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"));
+  net::Response const response = surface.send({.target = "/session", .body = R"({"jsCode":"0a1b2c"})"});
+  REQUIRE(response.status == 200);
+  json::object const body = json::parse(response.body).as_object();
+  CHECK(body.at("session").as_string().size() == 43);
+  CHECK(core::crypto::from_base64(std::string_view(body.at("signingKey").as_string()))->size() == 32);
+  CHECK(body.at("expiresIn").as_int64() == 7200);
+  CHECK(body.at("serverTime").as_int64() == core::unix_seconds(surface.clock.wall()));
+  json::value const& quick = body.at("quota").at("quick");
+  CHECK_FALSE(quick.at("available").as_bool());
+  CHECK(quick.at("reason").as_string() == "service");
+  CHECK(quick.at("level").as_string() == "unknown");
+  CHECK(quick.at("asOf").is_null());
+  CHECK(surface.sessions.size() == 1);
+}
+
+TEST_CASE("a page cannot bring a login of its own making") {
+  Surface surface(core::VerifyLevel::signature);
+  std::string const login = R"({"openid":"o-li","sessionKey":"tiihtNczf5v6AKRyjwEUhQ=="})";
+  CHECK(code_of(surface.send({.target = "/session", .body = login})) == "INVALID_REQUEST");
+  CHECK(surface.sessions.size() == 0);
+  std::string const token = "Bearer " + std::string(service_token);
+  CHECK(surface.send({.target = "/session", .body = login, .headers = {authorized(token)}}).status == 200);
+  CHECK(surface.sessions.size() == 1);
+}
+
+TEST_CASE("old base libraries need a session at every level") {
+  Surface surface(core::VerifyLevel::none);
+  Surface::Sent const sent{.target = "/phone/decrypt", .body = R"({"encryptedData":"AAAA","iv":"AAAA"})"};
+  CHECK(code_of(surface.send(sent)) == "SESSION_REQUIRED");
+  auto const session = surface.open_session("li");
+  Surface::Sent with_session = sent;
+  std::string const bearer = "Bearer " + std::string(session.token.reveal());
+  with_session.headers = {authorized(bearer)};
+  CHECK(code_of(surface.send(with_session)) == "DECRYPT_FAILED");
+}
+
+TEST_CASE("a backend names the user, who is limited like any other") {
+  Surface surface(core::VerifyLevel::signature, {.requests = 1}, {.requests = 1});
+  std::string const token = "Bearer " + std::string(service_token);
+  Surface::Sent const sent{.body = R"({"code":"a-code","openid":"o-li","appid":"wx0123456789abcdef"})",
+                           .headers = {authorized(token)}};
+  surface.hold_token();
+  surface.wechat.phone_replies.push_back(
+      ScriptedWeChat::says(R"({"errcode":40029,"errmsg":"invalid code"})"));
+  CHECK(code_of(surface.send(sent)) == "CODE_INVALID");
+  net::Response const limited = surface.send(sent);
+  CHECK(code_of(limited) == "RATE_LIMITED");
+  CHECK(json::parse(limited.body).at("retry").as_string() == "same_code");
+  Surface::Sent other = sent;
+  other.body = R"({"code":"a-code","openid":"o-wang","appid":"wxffffffffffffffff"})";
+  CHECK(code_of(surface.send(other)) == "INVALID_REQUEST");
+}
+
+TEST_CASE("a kind that there is not is refused") {
+  Surface surface(core::VerifyLevel::origin);
+  for (std::string const query : {"?kind=slow", "?kind=", "?x=1&kind=quick2"}) {
+    Surface::Sent const ask{.method = "GET", .target = "/phone/quota" + query, .body = "", .media_type = ""};
+    CHECK_MESSAGE(code_of(surface.send(ask)) == "INVALID_REQUEST", query);
+  }
+  Surface::Sent const ask{
+      .method = "GET", .target = "/phone/quota?x=1&kind=realtime", .body = "", .media_type = ""};
+  CHECK(json::parse(surface.send(ask).body).at("kind").as_string() == "realtime");
+}
