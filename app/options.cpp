@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/ip/address.hpp>
 #include <cctype>
-#include <charconv>
-#include <limits>
 #include <utility>
 
+#include "app/option_values.hpp"
 #include "core/crypto/digest.hpp"
 
 namespace onetap::app {
@@ -15,142 +13,6 @@ namespace {
 
 constexpr std::size_t help_columns = 100;
 constexpr std::size_t help_indent = 34;
-
-// The value as a problem may repeat it: short, and nothing that could upset a terminal.
-std::string quote(std::string_view text) {
-  constexpr std::size_t shown_max = 60;
-  std::string shown = "\"";
-  for (char const c : text.substr(0, shown_max)) {
-    bool const control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    shown += control ? '?' : c;
-  }
-  shown += text.size() > shown_max ? "…\"" : "\"";
-  return shown;
-}
-
-bool is_visible_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-std::optional<std::int64_t> read_integer(std::string_view text) {
-  std::int64_t value = 0;
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::optional<std::uint16_t> read_port(std::string_view text) {
-  std::optional<std::int64_t> const value = read_integer(text);
-  if (!value || *value < 0 || *value > std::numeric_limits<std::uint16_t>::max()) return std::nullopt;
-  return static_cast<std::uint16_t>(*value);
-}
-
-Problem read_integer_within(std::string_view text, std::int64_t least, std::int64_t most,
-                            std::string_view unit, std::int64_t& value) {
-  std::optional<std::int64_t> const number = read_integer(text);
-  if (!number || *number < least || *number > most) {
-    return quote(text) + " is not a whole number of " + std::string(unit) + " from " + std::to_string(least) +
-           " to " + std::to_string(most);
-  }
-  value = *number;
-  return std::nullopt;
-}
-
-Problem read_switch(std::string_view text, std::string_view yes, std::string_view no, bool& value) {
-  if (text != yes && text != no) {
-    return quote(text) + " is neither; write " + std::string(yes) + " or " + std::string(no);
-  }
-  value = text == yes;
-  return std::nullopt;
-}
-
-Problem read_path(std::string_view text, std::string& path) {
-  if (text.empty() || text.find('\0') != std::string_view::npos) return "is not a path; name a file";
-  path = text;
-  return std::nullopt;
-}
-
-// The text on both sides of the last colon that is not inside an IPv6 address.
-std::optional<std::pair<std::string_view, std::string_view>> split_host_and_port(std::string_view text) {
-  std::size_t const colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  bool const bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  bool const is_ipv6 = host.find(':') != std::string_view::npos;
-  if (host.empty() || bracketed != is_ipv6) return std::nullopt;
-  return std::pair{host, text.substr(colon + 1)};
-}
-
-Problem read_listen_address(std::string_view text, ListenAddress& value) {
-  std::string wrong =
-      quote(text) + " is not an address and port; write e.g. 127.0.0.1:8443, 0.0.0.0:8443 or [::]:8443";
-  auto const parts = split_host_and_port(text);
-  if (!parts) return wrong;
-  std::optional<std::uint16_t> const port = read_port(parts->second);
-  boost::system::error_code error;
-  std::string const host(parts->first == "localhost" ? "127.0.0.1" : parts->first);
-  auto const address = boost::asio::ip::make_address(host, error);
-  if (error || !port) return wrong;
-  value = ListenAddress{.address = address.to_string(), .port = *port};
-  return std::nullopt;
-}
-
-bool is_host_name(std::string_view text) {
-  auto const allowed = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
-  };
-  return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, allowed);
-}
-
-Problem read_https_url(std::string_view text, HttpsUrl& value) {
-  std::string wrong = quote(text) + " is not an https URL; write e.g. https://api.weixin.qq.com";
-  constexpr std::string_view scheme = "https://";
-  if (!text.starts_with(scheme) || !is_visible_ascii(text)) return wrong;
-  if (text.find_first_of("?#@\\\"") != std::string_view::npos) {
-    return quote(text) + " has more than host, port and path; write e.g. https://api.weixin.qq.com";
-  }
-  std::string_view const rest = text.substr(scheme.size());
-  std::size_t const authority_size = std::min(rest.find('/'), rest.size());
-  std::string authority(rest.substr(0, authority_size));
-  std::string_view path = rest.substr(authority_size);
-  while (path.ends_with('/')) path.remove_suffix(1);
-
-  std::size_t const after_address = authority.starts_with('[') ? authority.find(']') : 0;
-  if (after_address == std::string::npos) return wrong;
-  if (authority.find(':', after_address) == std::string::npos) authority += ":443";
-  auto const parts = split_host_and_port(authority);
-  if (!parts) return wrong;
-  std::optional<std::uint16_t> const port = read_port(parts->second);
-  if (!port || *port == 0) return wrong;
-  bool const is_ipv6 = parts->first.find(':') != std::string_view::npos;
-  boost::system::error_code error;
-  if (is_ipv6) boost::asio::ip::make_address_v6(std::string(parts->first), error);
-  if (error || (!is_ipv6 && !is_host_name(parts->first))) return wrong;
-  value = HttpsUrl{.host = std::string(parts->first), .port = *port, .base_path = std::string(path)};
-  return std::nullopt;
-}
-
-// Yuan with at most six decimals, exactly.
-Problem read_price(std::string_view text, std::int64_t& micro_yuan) {
-  std::string wrong = quote(text) + " is not a price in yuan; write e.g. 0.03, at most 1000 and six decimals";
-  constexpr std::int64_t micro_yuan_in_yuan = 1'000'000;
-  constexpr std::size_t decimals_max = 6;
-  std::size_t const point = std::min(text.find('.'), text.size());
-  std::string_view const whole = text.substr(0, point);
-  std::string decimals(text.substr(std::min(point + 1, text.size())));
-  bool const ends_at_point = point + 1 == text.size();
-  auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (whole.empty() || whole.size() > 4 || ends_at_point || decimals.size() > decimals_max ||
-      !std::ranges::all_of(whole, is_digit) || !std::ranges::all_of(decimals, is_digit)) {
-    return wrong;
-  }
-  decimals.resize(decimals_max, '0');
-  std::int64_t const value = *read_integer(whole) * micro_yuan_in_yuan + *read_integer(decimals);
-  if (value > 1000 * micro_yuan_in_yuan) return wrong;
-  micro_yuan = value;
-  return std::nullopt;
-}
 
 Problem apply_appid(std::string_view text, Settings& settings) {
   auto const allowed = [](char c) {
@@ -202,39 +64,6 @@ Problem apply_verify(std::string_view text, Settings& settings) {
     return std::nullopt;
   }
   return quote(text) + " is not a level; write signature, session, origin or none";
-}
-
-// "600/60": requests and seconds; "0" is off.
-Problem read_rate(std::string_view text, core::RatePolicy& policy) {
-  constexpr std::int64_t requests_max = 1'000'000;
-  constexpr std::int64_t seconds_max = 86'400;
-  policy = {};
-  if (text == "0") return std::nullopt;
-  std::size_t const slash = std::min(text.find('/'), text.size());
-  auto const requests = read_integer(text.substr(0, slash));
-  auto const period_s = read_integer(text.substr(std::min(slash + 1, text.size())));
-  bool const usable = requests && period_s && *requests >= 1 && *requests <= requests_max && *period_s >= 1 &&
-                      *period_s <= seconds_max;
-  if (!usable) return quote(text) + " is not requests/seconds; write e.g. 60/60, or 0 for no limit";
-  policy = {.requests = static_cast<std::uint32_t>(*requests), .period = std::chrono::seconds(*period_s)};
-  return std::nullopt;
-}
-
-// "90s", "30m", "2h", "1d".
-Problem read_duration(std::string_view text, std::chrono::seconds& value) {
-  constexpr std::array units{std::pair{'s', 1}, std::pair{'m', 60}, std::pair{'h', 3600},
-                             std::pair{'d', 86'400}};
-  constexpr std::int64_t seconds_min = 60;
-  constexpr std::int64_t seconds_max = 30L * 86'400;
-  Problem const wrong = quote(text) + " is not a time from 60s to 30d; write e.g. 30m or 2h";
-  if (text.empty()) return wrong;
-  auto const* const unit = std::ranges::find(units, text.back(), &std::pair<char, int>::first);
-  auto const count = read_integer(text.substr(0, text.size() - 1));
-  if (unit == units.end() || !count || *count < 1 || *count > seconds_max) return wrong;
-  std::int64_t const in_seconds = *count * unit->second;
-  if (in_seconds < seconds_min || in_seconds > seconds_max) return wrong;
-  value = std::chrono::seconds(in_seconds);
-  return std::nullopt;
 }
 
 Problem apply_service_token(std::string_view text, Settings& settings) {

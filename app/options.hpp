@@ -5,12 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "app/option_values.hpp"
 #include "app/settings.hpp"
 
 namespace onetap::app {
-
-/// "what is wrong; what would be right", without the option's name.
-using Problem = std::optional<std::string>;
 
 /// One setting: the only home of its name, default and explanation.
 struct Option {

@@ -224,6 +224,7 @@ class Server {
         gate_(clock_, sessions_, user_keys_, log_, gate_settings()),
         session_api_(logins_, clock_, quota_source()),
         phone_(service_, decrypting_, gate_, keyring_, settings_.appid),
+        load_(clock_, [this] { return ledger_queue_fill(); }),
         public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
         administration_(ledger_, sessions_),
         upkeep_(keyring_, ledger_, clock_, absolute(settings_.database_path), settings_.data_key.has_value()),
@@ -231,7 +232,6 @@ class Server {
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
         operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
                   operator_options()),
-        load_(clock_, [this] { return ledger_queue_fill(); }),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {}
 
@@ -305,7 +305,7 @@ class Server {
   }
 
   [[nodiscard]] net::PublicSurface public_surface() {
-    return {.gate = gate_, .sessions = session_api_, .phone = phone_, .quota = quota_source()};
+    return {.gate = gate_, .load = load_, .sessions = session_api_, .phone = phone_, .quota = quota_source()};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {
@@ -498,12 +498,12 @@ class Server {
   core::Gatekeeper gate_;
   net::SessionApi session_api_;
   net::PhoneApi phone_;
+  net::LoadMonitor load_;
   net::HttpServer public_;
   Administration administration_;
   Upkeep upkeep_;
   net::OperatorApi operators_;
   net::HttpServer operator_;
-  net::LoadMonitor load_;
   core::Signal stop_;
   bool stopping_ = false;
   ExitStatus exit_status_ = ExitStatus::done;

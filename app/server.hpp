@@ -3,14 +3,12 @@
 #include <functional>
 #include <string>
 
+#include "app/exit_status.hpp"
 #include "app/log_sink.hpp"
 #include "app/settings.hpp"
 #include "core/log.hpp"
 
 namespace onetap::app {
-
-/// Exit statuses (contract, "Configuration").
-enum class ExitStatus { done = 0, cannot_run = 1, configuration = 2, drain_missed = 3, disk_error = 4 };
 
 /// Serves until SIGTERM or SIGINT, then finishes what is in flight and returns. A disk whose state is
 /// unknown ends the process at once, with status 4.

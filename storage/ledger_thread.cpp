@@ -334,7 +334,7 @@ void LedgerThread::maintain(Now now) {
     abandoned_.fetch_add(static_cast<std::uint64_t>(done.abandoned));
     numbers_erased_.fetch_add(static_cast<std::uint64_t>(done.numbers_erased));
     codes_purged_.fetch_add(static_cast<std::uint64_t>(done.codes_purged));
-    wal_truncated_ = done.wal_truncated;
+    if (!done.more) wal_truncated_ = done.wal_truncated;
     if (full_ && held_.empty() && file_.ballast.take()) full_ = false;
     if (!done.more) return;
     std::scoped_lock const lock(mutex_);

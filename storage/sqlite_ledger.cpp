@@ -510,8 +510,9 @@ Maintenance SqliteLedger::maintain(Now now) {
   done.codes_purged = static_cast<int>(purge.looked_at - purge.kept.size());
   done.more = static_cast<std::size_t>(done.abandoned) == maintenance_rows_max ||
               erased == maintenance_rows_max || purge.looked_at == maintenance_rows_max || more_sessions;
-  // An erased number is gone when its page and the WAL are, too.
-  if (done.numbers_erased > 0 || !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();
+  // An erased number is gone when its page and the WAL are, too; the last pass sees to it for all of them.
+  if (done.numbers_erased > 0) wal_truncated_ = false;
+  if (!done.more && !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();
   done.wal_truncated = wal_truncated_;
   return done;
 }

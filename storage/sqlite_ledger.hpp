@@ -38,8 +38,9 @@ struct Maintenance {
   int numbers_erased = 0;
   int codes_purged = 0;
   int packs_expired = 0;
-  bool more = false;          // there was more to do than one pass does
-  bool wal_truncated = true;  // false: a reader holds old pages, erased numbers among them
+  bool more = false;  // there was more to do than one pass does
+  bool wal_truncated =
+      true;  // after the last pass; false: a reader holds old pages, erased numbers among them
 };
 
 /// The ledger on SQLite, synchronous, for one thread: commands in, results out, a transaction a batch.

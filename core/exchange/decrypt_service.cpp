@@ -12,7 +12,7 @@ Problem decrypt_failed() { return {.code = ProblemCode::decrypt_failed, .charged
 
 }  // namespace
 
-Task<DecryptAnswer> DecryptService::decrypt(DecryptRequest request) {
+Task<PhoneResult> DecryptService::decrypt(DecryptRequest request) {
   co_await shield_from_cancellation();
   WallTime const now = ports_.clock.wall();
   CodeKey const blob_key = ports_.keyring.blob_key(request.appid, request.encrypted.encrypted_data);
@@ -27,20 +27,20 @@ Task<DecryptAnswer> DecryptService::decrypt(DecryptRequest request) {
   ledger::FindResult const found = co_await ports_.ledger.find(std::move(intent));
   if (auto const* stored = std::get_if<ledger::Stored>(&found)) co_return replay(*stored, blob_key);
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&found))
-    co_return DecryptAnswer{problem_for(*not_yours), request.kind};
+    co_return PhoneResult{problem_for(*not_yours), request.kind};
   if (std::holds_alternative<ledger::Unavailable>(found))
-    co_return DecryptAnswer{storage_unavailable(), request.kind};
+    co_return PhoneResult{storage_unavailable(), request.kind};
 
   DecryptResult result = co_await decrypt_phone(ports_.sessions, ports_.keyring, request.encrypted,
                                                 request.appid, request.user, now);
-  if (std::holds_alternative<Undecryptable>(result)) co_return DecryptAnswer{decrypt_failed(), request.kind};
+  if (std::holds_alternative<Undecryptable>(result)) co_return PhoneResult{decrypt_failed(), request.kind};
   if (std::holds_alternative<NoSessionKeys>(result))
-    co_return DecryptAnswer{storage_unavailable(), request.kind};
+    co_return PhoneResult{storage_unavailable(), request.kind};
   auto answer = co_await record(std::move(request), blob_key, std::get<PhoneNumber>(std::move(result)));
   co_return answer;
 }
 
-Task<DecryptAnswer> DecryptService::record(DecryptRequest request, CodeKey blob_key, PhoneNumber number) {
+Task<PhoneResult> DecryptService::record(DecryptRequest request, CodeKey blob_key, PhoneNumber number) {
   Decryption decryption{.blob_key = blob_key,
                         .user = request.user,
                         .appid = request.appid,
@@ -54,15 +54,15 @@ Task<DecryptAnswer> DecryptService::record(DecryptRequest request, CodeKey blob_
   ledger::RecordResult const recorded = co_await ports_.ledger.record_decryption(std::move(decryption));
   if (auto const* row = std::get_if<ledger::Recorded>(&recorded)) {
     log_decryption(request, row->consumption);
-    co_return DecryptAnswer{std::move(number), request.kind};
+    co_return PhoneResult{std::move(number), request.kind};
   }
   if (auto const* stored = std::get_if<ledger::Stored>(&recorded)) co_return replay(*stored, blob_key);
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&recorded))
-    co_return DecryptAnswer{problem_for(*not_yours), request.kind};
-  co_return DecryptAnswer{storage_unavailable(), request.kind};
+    co_return PhoneResult{problem_for(*not_yours), request.kind};
+  co_return PhoneResult{storage_unavailable(), request.kind};
 }
 
-DecryptAnswer DecryptService::replay(ledger::Stored const& stored, CodeKey const& blob_key) const {
+PhoneResult DecryptService::replay(ledger::Stored const& stored, CodeKey const& blob_key) const {
   auto number = ports_.keyring.open(blob_key, stored.sealed_number);
   if (number) return {std::move(*number), stored.kind, true};
   ports_.log.error("sealed_number_unreadable", {{"consumption", stored.consumption}});

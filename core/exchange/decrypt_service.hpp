@@ -7,6 +7,7 @@
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/decryption.hpp"
 #include "core/exchange/ledger.hpp"
+#include "core/exchange/phone_result.hpp"
 #include "core/exchange/problem.hpp"
 #include "core/gate/session_store.hpp"
 #include "core/log.hpp"
@@ -24,12 +25,6 @@ struct DecryptRequest {
   ClientEnv client_env = ClientEnv::unknown;
 };
 
-struct DecryptAnswer {
-  std::variant<PhoneNumber, Problem> answer;
-  Kind kind = Kind::quick;  // as first presented
-  bool replayed = false;
-};
-
 /// One blob, one consumption, one answer: WeChat is not asked, for it has charged when the page got the blob.
 class DecryptService {
  public:
@@ -45,11 +40,11 @@ class DecryptService {
 
   /// Runs to its end whatever becomes of the caller. A blob that came before is answered from the ledger,
   /// whatever the user's session_keys are by now.
-  [[nodiscard]] Task<DecryptAnswer> decrypt(DecryptRequest request);
+  [[nodiscard]] Task<PhoneResult> decrypt(DecryptRequest request);
 
  private:
-  [[nodiscard]] Task<DecryptAnswer> record(DecryptRequest request, CodeKey blob_key, PhoneNumber number);
-  [[nodiscard]] DecryptAnswer replay(ledger::Stored const& stored, CodeKey const& blob_key) const;
+  [[nodiscard]] Task<PhoneResult> record(DecryptRequest request, CodeKey blob_key, PhoneNumber number);
+  [[nodiscard]] PhoneResult replay(ledger::Stored const& stored, CodeKey const& blob_key) const;
   void log_decryption(DecryptRequest const& request, std::int64_t consumption) const;
 
   Ports ports_;

@@ -11,7 +11,7 @@ namespace onetap::core {
 /// An exchange under way, for those who present the same code meanwhile.
 struct ConsumeService::Flight {
   std::optional<CallerKey> caller;
-  std::optional<ConsumeResult> result;
+  std::optional<PhoneResult> result;
   Signal landed;
 };
 
@@ -29,22 +29,20 @@ struct ConsumeService::Exchange {
 ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
     : ports_(ports), wechat_answer_time_(wechat_answer_time) {}
 
-Task<ConsumeResult> ConsumeService::consume(ConsumeRequest request) {
+Task<PhoneResult> ConsumeService::consume(ConsumeRequest request) {
   // Awaits under way must not be cut short either: an answer that is on its way would be lost.
   co_await shield_from_cancellation();
   if (refuses()) {
     auto const left = std::chrono::ceil<seconds>(refuse_until_ - ports_.clock.steady());
-    co_return ConsumeResult{wechat_unavailable(left), request.kind};
+    co_return PhoneResult{wechat_unavailable(left), request.kind};
   }
   CodeKey const code_key = ports_.keyring.code_key(request.appid, request.code);
   if (auto const found = flights_.find(code_key); found != flights_.end()) {
     bool const same_caller = request.caller && request.caller == found->second->caller;
-    if (!same_caller)
-      co_return ConsumeResult{problem_for(ledger::NotYours{.in_progress = true}), request.kind};
+    if (!same_caller) co_return PhoneResult{problem_for(ledger::NotYours{.in_progress = true}), request.kind};
     co_return co_await follow(found->second);
   }
-  if (flights_.size() >= limits::exchanges_in_flight_max)
-    co_return ConsumeResult{server_busy(), request.kind};
+  if (flights_.size() >= limits::exchanges_in_flight_max) co_return PhoneResult{server_busy(), request.kind};
 
   auto const flight = std::make_shared<Flight>();
   flight->caller = request.caller;
@@ -62,17 +60,17 @@ Task<ConsumeResult> ConsumeService::consume(ConsumeRequest request) {
   co_return *flight->result;
 }
 
-Task<ConsumeResult> ConsumeService::follow(std::shared_ptr<Flight> flight) {
+Task<PhoneResult> ConsumeService::follow(std::shared_ptr<Flight> flight) {
   SteadyTime const patience = ports_.clock.steady() + limits::follower_time;
   if (!flight->result) [[maybe_unused]]
     bool const landed = co_await ports_.clock.wait(flight->landed, patience);
-  if (!flight->result) co_return ConsumeResult{server_busy()};
-  ConsumeResult result = *flight->result;
+  if (!flight->result) co_return PhoneResult{server_busy()};
+  PhoneResult result = *flight->result;
   result.replayed = true;
   co_return result;
 }
 
-Task<ConsumeResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_key) {
+Task<PhoneResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_key) {
   SteadyTime const now = ports_.clock.steady();
   Exchange exchange{.intent = {.code_key = code_key,
                                .caller = request.caller,
@@ -213,7 +211,7 @@ Problem ConsumeService::until_token_is_due(Problem problem) const {
   return problem;
 }
 
-ConsumeResult ConsumeService::present(Exchange const& exchange, action::Reply const& reply) {
+PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply const& reply) {
   Kind const kind = exchange.intent.kind;
   if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
     if (answer->number) return {*answer->number, kind};

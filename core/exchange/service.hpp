@@ -10,6 +10,7 @@
 #include "core/exchange/decryption.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/exchange/machine.hpp"
+#include "core/exchange/phone_result.hpp"
 #include "core/exchange/problem.hpp"
 #include "core/exchange/wechat.hpp"
 #include "core/log.hpp"
@@ -31,12 +32,6 @@ struct ConsumeRequest {
   std::optional<EncryptedPhone> encrypted{};  // rescues a lost answer, where there is a user
 };
 
-struct ConsumeResult {
-  std::variant<PhoneNumber, Problem> answer;
-  Kind kind = Kind::quick;  // as first presented
-  bool replayed = false;
-};
-
 /// One code, one charge, one answer: drives the exchange machine against ledger and WeChat, with at most
 /// one exchange of a code under way.
 class ConsumeService {
@@ -54,7 +49,7 @@ class ConsumeService {
   ConsumeService(Ports ports, milliseconds wechat_answer_time);
 
   /// Runs to its end whatever becomes of the caller: a client that leaves finds its answer stored.
-  [[nodiscard]] Task<ConsumeResult> consume(ConsumeRequest request);
+  [[nodiscard]] Task<PhoneResult> consume(ConsumeRequest request);
 
   /// Until then every code is answered WECHAT_UNAVAILABLE: a restored ledger does not know the youngest.
   void refuse_until(SteadyTime time) { refuse_until_ = time; }
@@ -66,8 +61,8 @@ class ConsumeService {
   struct Flight;
   struct Exchange;
 
-  [[nodiscard]] Task<ConsumeResult> lead(ConsumeRequest request, CodeKey code_key);
-  [[nodiscard]] Task<ConsumeResult> follow(std::shared_ptr<Flight> flight);
+  [[nodiscard]] Task<PhoneResult> lead(ConsumeRequest request, CodeKey code_key);
+  [[nodiscard]] Task<PhoneResult> follow(std::shared_ptr<Flight> flight);
 
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Find action);
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Prepare action);
@@ -82,7 +77,7 @@ class ConsumeService {
   [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange);
   /// A client that comes back for want of a token must find that one was asked for meanwhile.
   [[nodiscard]] Problem until_token_is_due(Problem problem) const;
-  [[nodiscard]] ConsumeResult present(Exchange const& exchange, action::Reply const& reply);
+  [[nodiscard]] PhoneResult present(Exchange const& exchange, action::Reply const& reply);
   void log_exchange(Exchange const& exchange, action::Settle const& settled) const;
   void log_rescue(Exchange const& exchange, std::int64_t consumption, std::string_view outcome) const;
 

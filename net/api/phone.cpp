@@ -80,7 +80,7 @@ std::string phone_json(core::PhoneNumber const& number, core::Kind kind, std::st
 }
 
 // Of a consumption or a decryption.
-Response answer_of(auto const& result, Request const& request) {
+Response answer_of(core::PhoneResult const& result, Request const& request) {
   Response response;
   if (auto const* number = std::get_if<core::PhoneNumber>(&result.answer)) {
     response.body = phone_json(*number, result.kind, request.request_id);
@@ -101,7 +101,7 @@ core::Task<Response> PhoneApi::consume(Request const& request, core::Caller cons
   auto read = read_consume(request, caller);
   if (auto const* problem = std::get_if<core::Problem>(&read)) co_return problem_response(*problem, request);
   auto& presented = std::get<core::ConsumeRequest>(read);
-  core::ConsumeResult const result = co_await service_.consume(std::move(presented));
+  core::PhoneResult const result = co_await service_.consume(std::move(presented));
   co_return answer_of(result, request);
 }
 
@@ -109,7 +109,7 @@ core::Task<Response> PhoneApi::decrypt(Request const& request, core::Caller cons
   auto read = read_decrypt(request, caller);
   if (auto const* problem = std::get_if<core::Problem>(&read)) co_return problem_response(*problem, request);
   auto& presented = std::get<core::DecryptRequest>(read);
-  core::DecryptAnswer const result = co_await decrypting_.decrypt(std::move(presented));
+  core::PhoneResult const result = co_await decrypting_.decrypt(std::move(presented));
   co_return answer_of(result, request);
 }
 

@@ -1,5 +1,6 @@
 #include "net/api/routes.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "net/api/gate.hpp"
@@ -8,10 +9,25 @@
 
 namespace onetap::net {
 
+namespace {
+
+// Before anything is done for the request, its limits included.
+Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
+  route.admit = [level, &load, admit = std::move(route.admit)](Request const& request) {
+    constexpr auto soon = core::seconds(2);
+    if (load.level() < level) return admit(request);
+    return std::optional(
+        problem_response({.code = core::ProblemCode::server_busy, .retry_after = soon}, request));
+  };
+  return route;
+}
+
+}  // namespace
+
 Router public_routes(PublicSurface surface) {
   using core::Caller;
   using core::RouteAccess;
-  auto& [gate, sessions, phone, quota] = surface;
+  auto& [gate, load, sessions, phone, quota] = surface;
   auto const log_in = [&sessions](Request const& request, Caller const& caller) {
     return sessions.open(request, caller);
   };
@@ -26,11 +42,15 @@ Router public_routes(PublicSurface surface) {
   };
   constexpr RouteAccess login_access{.session = RouteAccess::Session::never};
   constexpr RouteAccess page_access{};
+  auto log_in_route = guarded(gate, "POST", "/session", Body::json, login_access, log_in);
+  auto consume_route = guarded(gate, "POST", "/phone/consume", Body::json, consume_access, consume);
+  auto decrypt_route = guarded(gate, "POST", "/phone/decrypt", Body::json, decrypt_access, decrypt);
+  auto quota_route = guarded(gate, "GET", "/phone/quota", Body::none, page_access, ask_quota);
   return {{
-              guarded(gate, "POST", "/session", Body::json, login_access, log_in),
-              guarded(gate, "POST", "/phone/consume", Body::json, consume_access, consume),
-              guarded(gate, "POST", "/phone/decrypt", Body::json, decrypt_access, decrypt),
-              guarded(gate, "GET", "/phone/quota", Body::none, page_access, ask_quota),
+              shed_at(Shedding::logins, load, std::move(log_in_route)),
+              shed_at(Shedding::all, load, std::move(consume_route)),
+              shed_at(Shedding::all, load, std::move(decrypt_route)),
+              shed_at(Shedding::logins, load, std::move(quota_route)),
               {.method = "GET", .path = "/healthz", .handle = healthz},
           },
           refusal_response};

@@ -4,6 +4,7 @@
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
 #include "net/api/session.hpp"
+#include "net/server/load_monitor.hpp"
 #include "net/server/router.hpp"
 
 namespace onetap::net {
@@ -11,6 +12,7 @@ namespace onetap::net {
 /// What the public listener's routes are made of; all of it outlives the router.
 struct PublicSurface {
   core::Gatekeeper& gate;
+  LoadMonitor const& load;
   SessionApi& sessions;
   PhoneApi& phone;
   core::QuotaSource quota;

@@ -6,6 +6,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <string>
 #include <vector>
 
 #include "core/log.hpp"
@@ -24,7 +26,7 @@ std::size_t heap_bytes() { return ::mallinfo2().uordblks; }
 
 }  // namespace
 
-int main() {
+int main() try {
   ::rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
@@ -62,4 +64,7 @@ int main() {
   sockets.clear();
   loop.run();
   return EXIT_SUCCESS;
+} catch (std::exception const& error) {
+  std::fprintf(stderr, "connection_memory: %s\n", error.what());
+  return EXIT_FAILURE;
 }

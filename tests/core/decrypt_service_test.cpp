@@ -18,7 +18,7 @@ using namespace onetap;
 using namespace onetap::tests;
 using namespace std::chrono_literals;
 using core::Charged;
-using core::DecryptAnswer;
+using core::PhoneResult;
 using core::State;
 
 namespace {
@@ -88,15 +88,13 @@ struct Bench {
             .request_id = "r-1"};
   }
 
-  DecryptAnswer decrypt(core::DecryptRequest presented) {
+  PhoneResult decrypt(core::DecryptRequest presented) {
     auto started = start(loop, service.decrypt(std::move(presented)));
     clock.settle();
     REQUIRE(started.done());
     return started.value();
   }
-  DecryptAnswer decrypt(std::string const& data, char const* openid) {
-    return decrypt(request(data, openid));
-  }
+  PhoneResult decrypt(std::string const& data, char const* openid) { return decrypt(request(data, openid)); }
 };
 
 template <class Value>
@@ -106,12 +104,12 @@ Value await(Bench& bench, core::Task<Value> task) {
   return started.value();
 }
 
-std::string number_in(DecryptAnswer const& answer) {
+std::string number_in(PhoneResult const& answer) {
   auto const* handed_out = std::get_if<core::PhoneNumber>(&answer.answer);
   return handed_out != nullptr ? std::string(handed_out->phone_number.reveal()) : "none";
 }
 
-std::string_view problem_in(DecryptAnswer const& answer) {
+std::string_view problem_in(PhoneResult const& answer) {
   auto const* problem = std::get_if<core::Problem>(&answer.answer);
   return problem != nullptr ? core::kind_of(problem->code).name : "none";
 }
@@ -123,7 +121,7 @@ TEST_CASE("encrypted data becomes a number, with one row and no call to WeChat")
   bench.log_in(li, key_1);
   auto presented = bench.request(bench.encrypted(key_1), li);
   presented.kind = core::Kind::realtime;
-  DecryptAnswer const answer = bench.decrypt(presented);
+  PhoneResult const answer = bench.decrypt(presented);
   CHECK(number_in(answer) == number);
   CHECK(answer.kind == core::Kind::realtime);
   CHECK_FALSE(answer.replayed);
@@ -144,12 +142,12 @@ TEST_CASE("the same data from the same user is replayed, whatever the session_ke
   bench.log_in(li, key_2);
   bench.log_in(li, key_3);
   bench.clock.advance(600s);
-  DecryptAnswer const replay = bench.decrypt(data, li);
+  PhoneResult const replay = bench.decrypt(data, li);
   CHECK(number_in(replay) == number);
   CHECK(replay.replayed);
   CHECK(bench.ledger.rows.size() == 1);
   bench.clock.advance(1s);
-  DecryptAnswer const late = bench.decrypt(data, li);
+  PhoneResult const late = bench.decrypt(data, li);
   CHECK(problem_in(late) == "CODE_ALREADY_USED");
   CHECK(std::get<core::Problem>(late.answer).charged == Charged::yes);
 }
@@ -174,7 +172,7 @@ TEST_CASE("somebody else's data is used, and nobody's to open before") {
   std::string const data = bench.encrypted(key_1);
   CHECK(problem_in(bench.decrypt(data, wang)) == "DECRYPT_FAILED");
   CHECK(number_in(bench.decrypt(data, li)) == number);
-  DecryptAnswer const stranger = bench.decrypt(data, wang);
+  PhoneResult const stranger = bench.decrypt(data, wang);
   CHECK(problem_in(stranger) == "CODE_ALREADY_USED");
   CHECK_FALSE(stranger.replayed);
 }
@@ -211,7 +209,7 @@ TEST_CASE("whatever is wrong with the data, the answer is the same, and nothing 
   wrong.push_back(bench.request(good, wang));  // has never logged in
   for (core::DecryptRequest const& presented : wrong) {
     CAPTURE(presented.encrypted.encrypted_data);
-    DecryptAnswer const answer = bench.decrypt(presented);
+    PhoneResult const answer = bench.decrypt(presented);
     REQUIRE(problem_in(answer) == "DECRYPT_FAILED");
     auto const& problem = std::get<core::Problem>(answer.answer);
     CHECK(problem.charged == Charged::unknown);
@@ -255,7 +253,7 @@ TEST_CASE("data that rescued a code is answered from the code's row") {
                             .phone_mask = found.mask(),
                             .at = bench.clock.wall()};
   REQUIRE(await(bench, bench.ledger.rescue(rescue)));
-  DecryptAnswer const answer = bench.decrypt(data, li);
+  PhoneResult const answer = bench.decrypt(data, li);
   CHECK(number_in(answer) == number);
   CHECK(answer.replayed);
   CHECK(bench.ledger.rows.size() == 1);

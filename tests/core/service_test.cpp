@@ -22,7 +22,7 @@ using namespace onetap;
 using namespace onetap::tests;
 using namespace std::chrono_literals;
 using core::Charged;
-using core::ConsumeResult;
+using core::PhoneResult;
 using core::State;
 
 namespace {
@@ -158,20 +158,20 @@ struct Bench {
     if (!caller.empty()) presented.caller = keyring.caller_key(appid, core::IdempotencyKey(caller));
     return presented;
   }
-  Started<ConsumeResult> begin(core::ConsumeRequest presented) {
+  Started<PhoneResult> begin(core::ConsumeRequest presented) {
     auto started = start(loop, service.consume(std::move(presented)));
     clock.settle();
     return started;
   }
-  Started<ConsumeResult> begin(std::string const& code, std::string const& caller) {
+  Started<PhoneResult> begin(std::string const& code, std::string const& caller) {
     return begin(request(code, caller));
   }
-  ConsumeResult consume(core::ConsumeRequest presented) {
+  PhoneResult consume(core::ConsumeRequest presented) {
     auto started = begin(std::move(presented));
     REQUIRE(started.done());
     return started.value();
   }
-  ConsumeResult consume(std::string const& code, std::string const& caller) {
+  PhoneResult consume(std::string const& code, std::string const& caller) {
     return consume(request(code, caller));
   }
 
@@ -204,24 +204,24 @@ struct Bench {
   [[nodiscard]] std::size_t calls() const { return wechat.codes_sent.size(); }
 };
 
-std::string number_in(ConsumeResult const& result) {
+std::string number_in(PhoneResult const& result) {
   auto const* handed_out = std::get_if<core::PhoneNumber>(&result.answer);
   return handed_out != nullptr ? std::string(handed_out->phone_number.reveal()) : "none";
 }
 
-std::string_view problem_in(ConsumeResult const& result) {
+std::string_view problem_in(PhoneResult const& result) {
   auto const* problem = std::get_if<core::Problem>(&result.answer);
   return problem != nullptr ? core::kind_of(problem->code).name : "none";
 }
 
-Charged charged_in(ConsumeResult const& result) { return std::get<core::Problem>(result.answer).charged; }
+Charged charged_in(PhoneResult const& result) { return std::get<core::Problem>(result.answer).charged; }
 
 }  // namespace
 
 TEST_CASE("a code becomes a number, with one call and one row") {
   Bench bench;
   bench.will_say_number();
-  ConsumeResult const result = bench.consume("code-1", li);
+  PhoneResult const result = bench.consume("code-1", li);
   CHECK(number_in(result) == number);
   CHECK_FALSE(result.replayed);
   CHECK(bench.wechat.codes_sent == std::vector<std::string>{"code-1"});
@@ -356,7 +356,7 @@ TEST_CASE("different codes are exchanged beside each other") {
 TEST_CASE("beyond the bound of exchanges a code is turned away before anything is done") {
   Bench bench;
   bench.wechat.hold_answers = true;
-  std::vector<Started<ConsumeResult>> exchanges;
+  std::vector<Started<PhoneResult>> exchanges;
   for (std::size_t i = 0; i < core::limits::exchanges_in_flight_max; ++i) {
     bench.will_say_number();
     exchanges.push_back(bench.begin("code-" + std::to_string(i), li));
@@ -371,11 +371,11 @@ TEST_CASE("a number that was handed out is replayed to its caller within the win
   bench.will_say_number();
   (void)bench.consume("code-1", li);
   bench.clock.advance(600s);
-  ConsumeResult const replay = bench.consume("code-1", li);
+  PhoneResult const replay = bench.consume("code-1", li);
   CHECK(number_in(replay) == number);
   CHECK(replay.replayed);
   bench.clock.advance(1s);
-  ConsumeResult const late = bench.consume("code-1", li);
+  PhoneResult const late = bench.consume("code-1", li);
   CHECK(problem_in(late) == "CODE_ALREADY_USED");
   CHECK(charged_in(late) == Charged::yes);
   CHECK_FALSE(late.replayed);
@@ -387,7 +387,7 @@ TEST_CASE("a stranger with a used code gets no number") {
   bench.will_say_number();
   (void)bench.consume("code-1", li);
   for (char const* const stranger : {wang, nobody}) {
-    ConsumeResult const result = bench.consume("code-1", stranger);
+    PhoneResult const result = bench.consume("code-1", stranger);
     CHECK(problem_in(result) == "CODE_ALREADY_USED");
     CHECK_FALSE(result.replayed);
   }
@@ -416,7 +416,7 @@ TEST_CASE("a rejected code stays rejected for its caller and is used for others"
   bench.will_say_errcode(40029);
   CHECK(problem_in(bench.consume("code-1", li)) == "CODE_INVALID");
   CHECK(bench.ledger.rows[0].state == State::rejected);
-  ConsumeResult const replay = bench.consume("code-1", li);
+  PhoneResult const replay = bench.consume("code-1", li);
   CHECK(problem_in(replay) == "CODE_INVALID");
   CHECK(replay.replayed);
   CHECK(std::get<core::Problem>(replay.answer).errcode == 40029);
@@ -434,12 +434,12 @@ TEST_CASE("a code in doubt is never sent again") {
                          Row{core::TransportFailure::connection_lost, core::Cause::connection_lost}}) {
     Bench bench;
     bench.will_fail(core::Delivery::maybe_sent, row.failure);
-    ConsumeResult const first = bench.consume("code-1", li);
+    PhoneResult const first = bench.consume("code-1", li);
     CHECK(problem_in(first) == "OUTCOME_UNKNOWN");
     CHECK_FALSE(first.replayed);
     CHECK(bench.ledger.rows[0].state == State::in_doubt);
     CHECK(bench.ledger.rows[0].cause == row.cause);
-    ConsumeResult const second = bench.consume("code-1", li);
+    PhoneResult const second = bench.consume("code-1", li);
     CHECK(problem_in(second) == "OUTCOME_UNKNOWN");
     CHECK(second.replayed);
     CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
@@ -451,7 +451,7 @@ TEST_CASE("a number of another mini program goes into doubt and is not handed ou
   Bench bench;
   bench.will_say(R"({"errcode":0,"phone_info":{"phoneNumber":"13800138000","purePhoneNumber":"13800138000",)"
                  R"("countryCode":"86","watermark":{"timestamp":1790000000,"appid":"wxffffffffffffffff"}}})");
-  ConsumeResult const result = bench.consume("code-1", li);
+  PhoneResult const result = bench.consume("code-1", li);
   CHECK(problem_in(result) == "WATERMARK_MISMATCH");
   CHECK(charged_in(result) == Charged::yes);
   CHECK(bench.ledger.rows[0].state == State::in_doubt);
@@ -463,7 +463,7 @@ TEST_CASE("an answer that was lost is rescued by what came along, without a seco
   bench.log_in(li, key_1);
   bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
   auto const presented = bench.request_of_user("code-1", li, bench.encrypted_number(key_1));
-  ConsumeResult const result = bench.consume(presented);
+  PhoneResult const result = bench.consume(presented);
   CHECK(number_in(result) == number);
   CHECK_FALSE(result.replayed);
   CHECK(bench.calls() == 1);
@@ -474,7 +474,7 @@ TEST_CASE("an answer that was lost is rescued by what came along, without a seco
   CHECK(bench.ledger.rows[0].user == bench.keyring.user_key(appid, li));
   CHECK(bench.lines.back().find(R"("path":"rescue","outcome":"ok")") != std::string::npos);
 
-  ConsumeResult const repeat = bench.consume(bench.request_of_user("code-1", li, ""));
+  PhoneResult const repeat = bench.consume(bench.request_of_user("code-1", li, ""));
   CHECK(number_in(repeat) == number);
   CHECK(repeat.replayed);
   CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
@@ -493,7 +493,7 @@ TEST_CASE("a code found in doubt is rescued when it comes again with its number,
     bench.wechat.line_at_hand = line_at_hand;
     bench.wechat.line_can_be_opened = false;
     auto const presented = bench.request_of_user("code-1", li, bench.encrypted_number(key_1));
-    ConsumeResult const rescued = bench.consume(presented);
+    PhoneResult const rescued = bench.consume(presented);
     CHECK(number_in(rescued) == number);
     CHECK_FALSE(rescued.replayed);
     CHECK(rescued.kind == core::Kind::realtime);
@@ -533,12 +533,12 @@ TEST_CASE("data that cannot be used changes nothing: the outcome stays unknown")
     CAPTURE(data);
     bench.will_fail(core::Delivery::maybe_sent, core::TransportFailure::timeout);
     auto const presented = bench.request_of_user("code-" + std::to_string(++code), li, data);
-    ConsumeResult const result = bench.consume(presented);
+    PhoneResult const result = bench.consume(presented);
     CHECK(problem_in(result) == "OUTCOME_UNKNOWN");
     CHECK(bench.ledger.rows.back().state == State::in_doubt);
     CHECK(bench.ledger.rows.back().cause == core::Cause::timeout);
     CHECK(bench.lines.back().find(R"("outcome":"undecryptable")") != std::string::npos);
-    ConsumeResult const again = bench.consume(presented);
+    PhoneResult const again = bench.consume(presented);
     CHECK(problem_in(again) == "OUTCOME_UNKNOWN");
     CHECK(again.replayed);
   }
@@ -610,13 +610,13 @@ TEST_CASE("what came along is not looked at where WeChat answers") {
 TEST_CASE("a code that WeChat did not look at is tried again by its caller") {
   Bench bench;
   bench.will_say_errcode(45011);
-  ConsumeResult const refused = bench.consume("code-1", li);
+  PhoneResult const refused = bench.consume("code-1", li);
   CHECK(problem_in(refused) == "WECHAT_UNAVAILABLE");
   CHECK(bench.ledger.rows[0].state == State::retryable);
   CHECK(problem_in(bench.consume("code-1", wang)) == "CODE_ALREADY_USED");
   CHECK(bench.calls() == 1);
   bench.will_say_number();
-  ConsumeResult const again = bench.consume("code-1", li);
+  PhoneResult const again = bench.consume("code-1", li);
   CHECK(number_in(again) == number);
   CHECK_FALSE(again.replayed);
   CHECK(bench.calls() == 2);
@@ -639,7 +639,7 @@ TEST_CASE("a retryable code that had no caller belongs to whoever presents it ne
 TEST_CASE("a used-up pack at WeChat's server is said to be free of charge, and the code stays good") {
   Bench bench;
   bench.will_say_errcode(1400001);
-  ConsumeResult const result = bench.consume("code-1", li);
+  PhoneResult const result = bench.consume("code-1", li);
   CHECK(problem_in(result) == "QUOTA_EXHAUSTED");
   CHECK(charged_in(result) == Charged::no);
   CHECK(bench.ledger.rows[0].state == State::retryable);
@@ -685,7 +685,7 @@ TEST_CASE("a token refused twice leaves the code good") {
   bench.will_say_errcode(40001);
   bench.will_give(R"({"access_token":"token-2","expires_in":7200})");
   bench.will_say_errcode(40001);
-  ConsumeResult const result = bench.consume("code-1", li);
+  PhoneResult const result = bench.consume("code-1", li);
   CHECK(problem_in(result) == "WECHAT_UNAVAILABLE");
   CHECK(bench.calls() == 2);
   CHECK(bench.ledger.rows[0].state == State::retryable);
@@ -722,7 +722,7 @@ TEST_CASE("where the second attempt cannot be written the code is not sent again
 
 TEST_CASE("with a wrong secret nothing is sent and nothing is written") {
   Bench bench(R"({"errcode":40001,"errmsg":"invalid credential"})");
-  ConsumeResult const result = bench.consume("code-1", li);
+  PhoneResult const result = bench.consume("code-1", li);
   CHECK(problem_in(result) == "SERVICE_MISCONFIGURED");
   CHECK(charged_in(result) == Charged::unknown);
   CHECK(bench.calls() == 0);
@@ -751,7 +751,7 @@ TEST_CASE("without a line to WeChat nothing is sent and nothing is written") {
 TEST_CASE("where the ledger cannot be written WeChat is not called") {
   Bench bench;
   bench.ledger.accepts = false;
-  ConsumeResult const result = bench.consume("code-1", li);
+  PhoneResult const result = bench.consume("code-1", li);
   CHECK(problem_in(result) == "STORAGE_UNAVAILABLE");
   CHECK(bench.calls() == 0);
   bench.ledger.accepts = true;
@@ -766,12 +766,12 @@ TEST_CASE(
   CHECK_FALSE(bench.service.refuses());
   bench.service.refuse_until(bench.clock.steady() + 6min);
   CHECK(bench.service.refuses());
-  ConsumeResult const at_once = bench.consume("code-1", li);
+  PhoneResult const at_once = bench.consume("code-1", li);
   CHECK(problem_in(at_once) == "WECHAT_UNAVAILABLE");
   CHECK(std::get<core::Problem>(at_once.answer).retry_after == 360s);
   bench.clock.advance(6min - 1ms);
   CHECK(bench.service.refuses());
-  ConsumeResult const at_last = bench.consume("code-1", li);
+  PhoneResult const at_last = bench.consume("code-1", li);
   CHECK(problem_in(at_last) == "WECHAT_UNAVAILABLE");
   CHECK(std::get<core::Problem>(at_last.answer).retry_after == 1s);
   CHECK(bench.calls() == 0);
@@ -787,7 +787,7 @@ TEST_CASE("a client that leaves does not cut its exchange short") {
   bench.will_say_number();
   asio::cancellation_signal leave;
   bool ended = false;
-  auto on_end = [&ended](std::exception_ptr const& failure, ConsumeResult const&) {
+  auto on_end = [&ended](std::exception_ptr const& failure, PhoneResult const&) {
     ended = failure == nullptr;
   };
   asio::co_spawn(bench.loop, bench.service.consume(bench.request("code-1", li)),
@@ -803,7 +803,7 @@ TEST_CASE("a client that leaves does not cut its exchange short") {
   bench.clock.settle();
   CHECK(ended);
   CHECK(bench.ledger.rows[0].state == State::ok);
-  ConsumeResult const repeat = bench.consume("code-1", li);
+  PhoneResult const repeat = bench.consume("code-1", li);
   CHECK(number_in(repeat) == number);
   CHECK(repeat.replayed);
 }

@@ -29,10 +29,11 @@ struct Surface : GateBench {
               .user = user,
               .everybody = {},
               .seed = "seed"}),
-        router(net::public_routes(
-            {.gate = gate, .sessions = session_api, .phone = phone, .quota = [this](core::Kind) {
-               return quota;
-             }})) {}
+        router(net::public_routes({.gate = gate,
+                                   .load = load,
+                                   .sessions = session_api,
+                                   .phone = phone,
+                                   .quota = [this](core::Kind) { return quota; }})) {}
 
   struct Sent {
     std::string_view method = "POST";
@@ -93,6 +94,7 @@ struct Surface : GateBench {
       {.clock = clock, .ledger = ledger, .sessions = disk, .keyring = keyring, .log = log}};
   core::Gatekeeper gate;
   net::SessionApi session_api{logins, clock, [this](core::Kind) { return quota; }};
+  net::LoadMonitor load{clock, [] { return 0.0; }};
   net::PhoneApi phone{consuming, decrypting, gate, keyring, std::string(appid)};
   net::Router router;
 };
@@ -216,6 +218,25 @@ TEST_CASE("a backend names the user, who is limited like any other") {
   Surface::Sent other = sent;
   other.body = R"({"code":"a-code","openid":"o-wang","appid":"wxffffffffffffffff"})";
   CHECK(code_of(surface.send(other)) == "INVALID_REQUEST");
+}
+
+TEST_CASE("under load logins are refused first and codes last, before anything is done") {
+  Surface surface(core::VerifyLevel::origin, {.requests = 1});
+  auto const overload = [&](double queue_fill) {
+    for (int look = 0; look < 3; ++look) surface.load.take({}, queue_fill);
+  };
+  overload(0.6);
+  REQUIRE(surface.load.level() == net::Shedding::logins);
+  net::Response const login = surface.send({.target = "/session", .body = R"({"jsCode":"0a1b2c"})"});
+  CHECK(login.status == 503);
+  CHECK(code_of(login) == "SERVER_BUSY");
+  CHECK(header_of(login, "Retry-After") == "2");
+  CHECK(code_of(surface.send({.body = "{}"})) ==
+        "INVALID_REQUEST");  // the address's one request is still there
+  overload(1.0);
+  REQUIRE(surface.load.level() == net::Shedding::all);
+  CHECK(code_of(surface.send({.body = "{}"})) == "SERVER_BUSY");
+  CHECK(json::parse(surface.send({.body = "{}"}).body).at("retry").as_string() == "same_code");
 }
 
 TEST_CASE("a kind that there is not is refused") {
