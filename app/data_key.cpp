@@ -11,6 +11,7 @@
 
 #include "core/crypto/digest.hpp"
 #include "core/crypto/keyring.hpp"
+#include "storage/lock_file.hpp"
 
 namespace onetap::app {
 namespace {
@@ -68,11 +69,11 @@ bool fits(KeyResult const& key, core::Digest const& ledger) {
 }  // namespace
 
 std::filesystem::path data_key_path(std::filesystem::path const& database) {
-  return database.string() + ".key";
+  return storage::canonical_database(database).string() + ".key";
 }
 
 std::filesystem::path new_data_key_path(std::filesystem::path const& database) {
-  return database.string() + ".key.new";
+  return storage::canonical_database(database).string() + ".key.new";
 }
 
 std::span<unsigned char const, 32> bytes_of(DataKey const& key) {
@@ -108,8 +109,6 @@ KeyResult load_or_make_data_key(std::optional<DataKey> const& configured,
 }
 
 KeyResult make_new_data_key(std::filesystem::path const& database) {
-  std::error_code ignored;
-  std::filesystem::remove(new_data_key_path(database), ignored);
   return make_key(new_data_key_path(database));
 }
 
@@ -120,8 +119,11 @@ std::optional<std::string> settle_data_key_files(std::filesystem::path const& da
   std::error_code error;
   if (fits(read_data_key(new_path), ledger)) {
     std::filesystem::rename(new_path, data_key_path(database), error);
-  } else {
+  } else if (fits(read_data_key(data_key_path(database)), ledger)) {
     std::filesystem::remove(new_path, error);
+  } else {  // an unreadable one of the two is the only copy of the ledger's key
+    return "neither " + data_key_path(database).string() + " nor " + new_path.string() +
+           " can be read as the ledger's key: both stay as they are";
   }
   if (error) return "cannot put " + new_path.string() + " in its place: " + error.message();
   if (!sync_folder_of(new_path)) return "cannot sync the folder of " + new_path.string();

@@ -35,11 +35,12 @@ namespace onetap::app {
     std::optional<DataKey> const& configured, std::filesystem::path const& database,
     std::optional<core::Digest> const& ledger);
 
-/// The files of a rotation, for whoever holds the ledger's lock. A new key, durable as `<database>.key.new`.
+/// The files of a rotation, for whoever holds the ledger's lock. A new key, durable as `<database>.key.new`,
+/// which must not exist: what another rotation left is settled first.
 [[nodiscard]] core::Result<DataKey, std::string> make_new_data_key(std::filesystem::path const& database);
 
 /// Once the ledger durably has the key of this fingerprint: `.key.new` takes the place of `.key` if it is
-/// that key, and goes if it is not. A sentence when the files could not be put right; the next start does.
+/// that key, and goes if `.key` is. A sentence when the files could not be put right; no key is lost then.
 [[nodiscard]] std::optional<std::string> settle_data_key_files(std::filesystem::path const& database,
                                                                core::Digest const& ledger);
 

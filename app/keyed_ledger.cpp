@@ -89,6 +89,13 @@ core::Result<DataKey, admin::Refusal> take_new_data_key(std::filesystem::path co
     return invalid("the data key is " + data_key_path(database).string() +
                    ", and a new one is made for it: leave --new-key-file out");
   }
+  // What an earlier rotation left may be the only copy of the ledger's key.
+  if (!configured) {
+    if (auto const fault = settle_data_key_files(database, keyring.fingerprint())) {
+      return admin::Refusal{.kind = admin::Refusal::Kind::unavailable,
+                            .sentence = "the key files of an earlier rotation are not settled: " + *fault};
+    }
+  }
   auto key = configured ? read_data_key(new_key_file) : make_new_data_key(database);
   if (!key) return invalid(key.error());
   if (Keyring::fingerprint_of(bytes_of(*key)) == keyring.fingerprint())
@@ -113,8 +120,14 @@ admin::Answer finish_rotation(admin::Answer answer, std::filesystem::path const&
   if (!answer) return answer;
   std::string& sentence = answer->sentence;
   if (fault) {
-    sentence += "; " + *fault + ": the next start does it";
-  } else if (configured) {
+    return admin::Refusal{
+        .kind = admin::Refusal::Kind::unavailable,
+        .sentence = sentence + ", but its file is not in place: " + *fault + ". Keep " +
+                    new_data_key_path(database).string() +
+                    ": it may be the only copy of the key. Put right what hinders it and start the server "
+                    "anew, which does the rest"};
+  }
+  if (configured) {
     sentence += "; the configuration must name the new key from the next start on";
   } else {
     sentence += "; it is in " + data_key_path(database).string() + ": keep a copy of it apart";

@@ -28,7 +28,8 @@ struct KeyedLedger {
     std::filesystem::path const& database, std::optional<DataKey> const& configured);
 
 /// The key that a rotation goes over to: where the data key is configured the one of `new_key_file`, else one
-/// that is made beside the old one. `keyring` is the ledger's now.
+/// that is made beside the old one, after what an earlier rotation left was settled. `keyring` is the
+/// ledger's now.
 [[nodiscard]] core::Result<DataKey, core::admin::Refusal> take_new_data_key(
     std::filesystem::path const& database, bool configured, std::filesystem::path const& new_key_file,
     core::crypto::Keyring const& keyring);
@@ -36,7 +37,8 @@ struct KeyedLedger {
 /// What the ledger is asked to do; `keyring` seals with the new key already.
 [[nodiscard]] core::admin::RotateKey rotation_to(core::crypto::Keyring const& keyring);
 
-/// After the ledger's answer: the files, and what the operator must know.
+/// After the ledger's answer: the files, and what the operator must know. A refusal also when the ledger has
+/// the new key, but the key's file could not be put in its place.
 [[nodiscard]] core::admin::Answer finish_rotation(core::admin::Answer answer,
                                                   std::filesystem::path const& database, bool configured,
                                                   core::crypto::Keyring const& keyring);

@@ -49,10 +49,8 @@ struct StartError {
 template <class Value>
 using Start = core::Result<Value, StartError>;
 
-std::filesystem::path absolute(std::filesystem::path const& path) {
-  std::error_code ignored;
-  auto made = std::filesystem::absolute(path, ignored);
-  return ignored ? path : made;
+std::filesystem::path database_of(Settings const& settings) {
+  return storage::canonical_database(settings.database_path);
 }
 
 core::SessionLife session_life(Settings const& settings) {
@@ -60,7 +58,7 @@ core::SessionLife session_life(Settings const& settings) {
 }
 
 storage::LedgerOptions ledger_options(Settings const& settings, core::Clock const& clock) {
-  return {.path = absolute(settings.database_path),
+  return {.path = database_of(settings),
           .mode = settings.sandbox ? storage::LedgerMode::sandbox : storage::LedgerMode::real,
           .settings = {.replay_window = settings.replay_window,
                        .prices = {.quick_micro_yuan = settings.price_quick_micro_yuan,
@@ -96,9 +94,7 @@ Start<net::TlsContext> load_wechat_tls(Settings const& settings, Sandbox const* 
 }
 
 // Where the sandbox's certificate authority is put, for `curl --cacert`; made anew at each start.
-std::string sandbox_ca_path(Settings const& settings) {
-  return absolute(settings.database_path).string() + ".ca.pem";
-}
+std::string sandbox_ca_path(Settings const& settings) { return database_of(settings).string() + ".ca.pem"; }
 
 /// The public listener's certificate and key, as the operator gave them or, in the sandbox, made now.
 Start<net::TlsContext> load_listener_tls(Settings const& settings, core::WallTime now) {
@@ -227,7 +223,7 @@ class Server {
         load_(clock_, [this] { return ledger_queue_fill(); }),
         public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
         administration_(ledger_, sessions_),
-        upkeep_(keyring_, ledger_, clock_, absolute(settings_.database_path), settings_.data_key.has_value()),
+        upkeep_(keyring_, ledger_, clock_, database_of(settings_), settings_.data_key.has_value()),
         operators_(administration_, upkeep_, clock_, log_,
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
         operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
@@ -333,9 +329,9 @@ class Server {
   void say_where() {
     log_.always("starting",
                 {{"version", ONETAP_VERSION},
-                 {"database", absolute(settings_.database_path).string()},
+                 {"database", database_of(settings_).string()},
                  {"key", settings_.data_key ? std::string("ONETAP_DATA_KEY")
-                                            : data_key_path(absolute(settings_.database_path)).string()},
+                                            : data_key_path(database_of(settings_)).string()},
                  {"app", settings_.appid},
                  {"sandbox", settings_.sandbox},
                  {"ca", settings_.tls_certificate_path.empty() && settings_.tls ? sandbox_ca_path(settings_)

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -34,9 +37,13 @@ bool sync(std::filesystem::path const& path, int flags) {
 /// A file in the making: gone, with what SQLite puts beside it, unless it got its name.
 class Partial {
  public:
-  explicit Partial(std::filesystem::path target)
-      : target_(std::move(target)), path_(target_.string() + ".partial") {
-    remove();
+  /// Its name is its own: two backups to one target do not meet before the end, where the first one wins.
+  explicit Partial(std::filesystem::path target) : target_(std::move(target)) {
+    std::string name = target_.string() + ".partial-XXXXXX";
+    int const file = ::mkostemp(name.data(), O_CLOEXEC);
+    if (file < 0) throw SqliteError(SQLITE_CANTOPEN, "cannot make " + name + ": " + std::strerror(errno));
+    ::close(file);
+    path_ = name;
   }
   Partial(Partial const&) = delete;
   Partial& operator=(Partial const&) = delete;
@@ -148,8 +155,8 @@ Made make_backup(std::filesystem::path const& ledger, std::filesystem::path cons
   if (std::filesystem::exists(target, ignored)) return failed(target.string() + " exists: name another file");
   // Another program's database is told apart before it is copied.
   if (auto const readable = Reports::open(ledger); !readable) return failed(readable.error());
-  Partial partial(target);
   try {
+    Partial partial(target);
     copy_ledger(ledger, partial.path(), progress, stop);
     strip(partial.path(), at);
     if (Fault const fault = fault_in(partial.path(), stop)) return failed("the copy is no good: " + *fault);

@@ -80,17 +80,21 @@ std::vector<Sealed> list_sealed(Connection& connection, std::string_view list) {
   return found;
 }
 
-// What keeps a pack from being written; empty when nothing does.
-std::string fault_of(admin::AddPack const& act) {
-  constexpr std::int64_t units_max = 1'000'000'000;
+bool is_price(std::int64_t micro_yuan) {
   constexpr std::int64_t price_max = 1'000'000'000'000'000;  // a thousand million yuan
+  return micro_yuan >= 0 && micro_yuan <= price_max;
+}
+
+// What keeps a pack from being written; empty when nothing does.
+std::string fault_of(admin::AddPack const& act, core::WallTime at) {
+  constexpr std::int64_t units_max = 1'000'000'000;
   if (act.appid.empty()) return "a pack needs its app";
   if (act.units < 1 || act.units > units_max) return "units must be 1 to 1000000000";
   if (act.used_before < 0 || act.used_before > act.units) return "used before must be 0 to the pack's units";
-  if (act.price_micro_yuan && (*act.price_micro_yuan < 0 || *act.price_micro_yuan > price_max))
-    return "the price is out of range";
+  if (act.price_micro_yuan && !is_price(*act.price_micro_yuan)) return "the price is out of range";
   if (act.trial && act.price_micro_yuan.value_or(0) != 0) return "the trial pack costs nothing";
   if (act.starts && act.ends && *act.ends <= *act.starts) return "the pack ends before it starts";
+  if (act.ends && *act.ends <= at) return "the pack's time is over: nothing can be booked on it";
   return {};
 }
 
@@ -117,7 +121,6 @@ admin::Answer Bookkeeper::resolve(admin::Resolve const& act, core::WallTime at) 
   std::string source;
   std::int64_t app = 0;
   std::int64_t pack = 0;
-  std::int64_t micro_yuan = 0;
   {
     Statement find(connection_, admin_sql("find_consumption"));
     Rows rows = find.query({act.consumption});
@@ -126,8 +129,7 @@ admin::Answer Bookkeeper::resolve(admin::Resolve const& act, core::WallTime at) 
     app = rows.integer(1);
     kind = rows.text(2);
     pack = rows.integer(3);
-    micro_yuan = rows.integer(4);
-    source = rows.text(5);
+    source = rows.text(4);
   }
   if (state != "in_doubt") return refused(Kind::conflict, name + " is " + state + ", not in doubt");
   std::string_view const as = core::to_string(act.as);
@@ -139,7 +141,7 @@ admin::Answer Bookkeeper::resolve(admin::Resolve const& act, core::WallTime at) 
         .consumption = act.consumption,
         .from = "doubt",
         .to = lost ? "lost" : back,
-        .amount = {.units = 1, .micro_yuan = micro_yuan},
+        .amount = unit_in_doubt(pack),
         .note = act.note,
         .at = at});
   std::int64_t const returned = return_overdraft(app, kind, at);
@@ -153,7 +155,6 @@ void Bookkeeper::book_rescue(std::int64_t consumption, core::WallTime at) {
   std::string kind;
   std::int64_t app = 0;
   std::int64_t pack = 0;
-  std::int64_t micro_yuan = 0;
   {
     Statement find(connection_, admin_sql("find_consumption"));
     Rows rows = find.query({consumption});
@@ -161,20 +162,26 @@ void Bookkeeper::book_rescue(std::int64_t consumption, core::WallTime at) {
     app = rows.integer(1);
     kind = rows.text(2);
     pack = rows.integer(3);
-    micro_yuan = rows.integer(4);
   }
   book({.kind = "resolve_used",
         .pack = pack,
         .consumption = consumption,
         .from = "doubt",
         .to = "used",
-        .amount = {.units = 1, .micro_yuan = micro_yuan},
+        .amount = unit_in_doubt(pack),
         .at = at});
   static_cast<void>(return_overdraft(app, kind, at));
 }
 
+// Not what it was booked at: the pack's price may have become known since.
+Bookkeeper::Amount Bookkeeper::unit_in_doubt(std::int64_t pack) {
+  Amount const all = balances(pack)["doubt"];
+  if (all.units <= 0) return {.units = 1, .micro_yuan = 0};  // a broken ledger; verify tells
+  return share(all, 1);
+}
+
 admin::Answer Bookkeeper::add_pack(admin::AddPack const& act, std::int64_t app, core::WallTime at) {
-  if (std::string fault = fault_of(act); !fault.empty()) return refused(Kind::invalid, std::move(fault));
+  if (std::string fault = fault_of(act, at); !fault.empty()) return refused(Kind::invalid, std::move(fault));
   std::string const kind(core::to_string(act.kind));
   if (!act.wx_pkg_id.empty()) {
     Statement find(connection_, admin_sql("find_wx_pack"));
@@ -198,10 +205,13 @@ admin::Answer Bookkeeper::add_pack(admin::AddPack const& act, std::int64_t app, 
   std::int64_t const estimated = act.trial ? 0 : act.units * prices_.of(act.kind);
   Amount const whole{.units = act.units, .micro_yuan = act.price_micro_yuan.value_or(estimated)};
   book({.kind = "purchase", .pack = pack, .from = "source", .to = "available", .amount = whole, .at = at});
-  // What WeChat had counted, less what this ledger had booked on the overdraft meanwhile.
+  // What WeChat had counted, less what this ledger had booked on the overdraft meanwhile and moved to this
+  // pack; other packs may have had room, too.
   std::int64_t const returned = return_overdraft(app, kind, at);
-  std::int64_t const before = std::max<std::int64_t>(0, act.used_before - returned);
-  Amount const left = balances(pack)["available"];
+  Balances booked = balances(pack);
+  std::int64_t const moved_here = booked["used"].units + booked["lost"].units;
+  std::int64_t const before = std::max<std::int64_t>(0, act.used_before - moved_here);
+  Amount const left = booked["available"];
   if (std::int64_t const units = std::min(before, left.units); units > 0) {
     book({.kind = "opening",
           .pack = pack,
@@ -214,8 +224,8 @@ admin::Answer Bookkeeper::add_pack(admin::AddPack const& act, std::int64_t app, 
       {.id = pack,
        .count = returned,
        .sentence = "pack " + std::to_string(pack) + " has " + std::to_string(act.units) + " units" +
-                   (returned > 0 ? ", " + std::to_string(returned) + " of them moved from the overdraft"
-                                 : std::string())});
+                   (moved_here > 0 ? ", " + std::to_string(moved_here) + " of them moved from the overdraft"
+                                   : std::string())});
 }
 
 admin::Answer Bookkeeper::price_pack(admin::PricePack const& act, core::WallTime at) {
@@ -227,25 +237,19 @@ admin::Answer Bookkeeper::price_pack(admin::PricePack const& act, core::WallTime
     if (rows.text(0) != "paid")
       return refused(Kind::conflict, name + " is the " + rows.text(0) + " pack, which has no price");
   }
-  if (act.price_micro_yuan < 0) return refused(Kind::invalid, "the price is out of range");
-  // A doubt is resolved at the amount it was booked at, so that amount is not touched here.
-  if (balances(act.pack)["doubt"].micro_yuan > act.price_micro_yuan) {
-    return refused(Kind::conflict, "the units in doubt of " + name +
-                                       " are booked at more than this price: resolve them first");
-  }
+  if (!is_price(act.price_micro_yuan)) return refused(Kind::invalid, "the price is out of range");
   reprice(act.pack, act.price_micro_yuan, at);
   Statement update(connection_, admin_sql("set_price"));
   update.run({act.pack, act.price_micro_yuan});
   return done({.id = act.pack, .count = 0, .sentence = name + " has its price"});
 }
 
-// Units that are left get their share of the price; what of it is then not booked yet, or booked too much,
-// goes to where the other units went, in the open month.
+// Every unit gets its share of the price, wherever it is by now; the difference is booked in the open month.
 void Bookkeeper::reprice(std::int64_t pack, std::int64_t price_micro_yuan, core::WallTime at) {
-  constexpr std::array<std::string_view, 6> accounts{"available", "used",     "lost",
+  constexpr std::array<std::string_view, 7> accounts{"available", "used",     "doubt",  "lost",
                                                      "before",    "refunded", "expired"};
   Balances booked = balances(pack);
-  Amount rest{.units = 0, .micro_yuan = price_micro_yuan - booked["doubt"].micro_yuan};
+  Amount rest{.units = 0, .micro_yuan = price_micro_yuan};
   for (std::string_view const account : accounts) rest.units += booked[std::string(account)].units;
   for (std::string_view const account : accounts) {
     Amount const now = booked[std::string(account)];
@@ -303,6 +307,18 @@ std::int64_t Bookkeeper::return_overdraft(std::int64_t app, std::string const& k
   return returned;
 }
 
+std::int64_t Bookkeeper::return_overdrafts(core::WallTime at) {
+  std::vector<std::pair<std::int64_t, std::string>> owing;
+  {
+    Statement list(connection_, admin_sql("list_owing"));
+    Rows rows = list.query({});
+    while (rows.next()) owing.emplace_back(rows.integer(0), rows.text(1));
+  }
+  std::int64_t returned = 0;
+  for (auto const& [app, kind] : owing) returned += return_overdraft(app, kind, at);
+  return returned;
+}
+
 int Bookkeeper::expire(core::WallTime at) {
   std::vector<std::int64_t> ended;
   {
@@ -324,19 +340,26 @@ int Bookkeeper::expire(core::WallTime at) {
 admin::Answer Bookkeeper::erase(admin::ErasePerson const& act, core::WallTime at) {
   if (act.phone_key.has_value() == act.user_key.has_value())
     return refused(Kind::invalid, "name a number or a user, one of them");
-  {
-    Statement count(connection_, admin_sql("count_under_way"));
-    Rows rows = count.query({act.phone_key, act.user_key});
+  std::vector<core::CallerKey> users = users_of(act);
+  // A number is known only where it came: the same users' other codes are found by the user.
+  std::vector<admin::ErasePerson> who;
+  if (act.phone_key) who.push_back({.phone_key = act.phone_key, .user_key = {}});
+  for (core::CallerKey const& user : users) who.push_back({.phone_key = {}, .user_key = user.digest});
+  for (admin::ErasePerson const& one : who) {
+    Statement under_way(connection_, admin_sql("count_under_way"));
+    Rows rows = under_way.query({one.phone_key, one.user_key});
     if (rows.next() && rows.integer(0) > 0)
       return refused(Kind::conflict, "an exchange of this person is under way: try again in a minute");
   }
-  std::vector<core::CallerKey> users = users_of(act);
   std::int64_t const sessions = end_sessions(users);
-  Statement codes(connection_, admin_sql("erase_live_codes"));
-  codes.run({act.phone_key, act.user_key});
-  Statement consumptions(connection_, admin_sql("erase_consumptions"));
-  consumptions.run({act.phone_key, act.user_key});
-  std::int64_t const count = connection_.changes();
+  std::int64_t count = 0;
+  for (admin::ErasePerson const& one : who) {
+    Statement codes(connection_, admin_sql("erase_live_codes"));
+    codes.run({one.phone_key, one.user_key});
+    Statement consumptions(connection_, admin_sql("erase_consumptions"));
+    consumptions.run({one.phone_key, one.user_key});
+    count += connection_.changes();
+  }
   Statement record(connection_, admin_sql("insert_erasure"));
   record.run({act.phone_key ? "phone" : "user", count, unix_ms(at)});
   std::int64_t const erasure = connection_.last_insert_rowid();

@@ -27,6 +27,9 @@ class Bookkeeper {
   /// Books what is left of packs whose time is over; how many packs.
   int expire(core::WallTime at);
 
+  /// Moves what the overdrafts took to packs that have begun since; how many units.
+  std::int64_t return_overdrafts(core::WallTime at);
+
  private:
   struct Amount {
     std::int64_t units = 0;
@@ -54,6 +57,7 @@ class Bookkeeper {
   [[nodiscard]] std::vector<core::CallerKey> users_of(core::admin::ErasePerson const& act);
   [[nodiscard]] std::int64_t end_sessions(std::vector<core::CallerKey> const& users);
   [[nodiscard]] std::int64_t return_overdraft(std::int64_t app, std::string const& kind, core::WallTime at);
+  [[nodiscard]] Amount unit_in_doubt(std::int64_t pack);
   void reprice(std::int64_t pack, std::int64_t price_micro_yuan, core::WallTime at);
   void book(Entry const& entry);
   [[nodiscard]] Balances balances(std::int64_t pack);

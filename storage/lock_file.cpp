@@ -54,7 +54,24 @@ void write_holder(int file, std::string_view operator_address) {
 
 }  // namespace
 
-std::filesystem::path lock_path(std::filesystem::path const& database) { return database.string() + ".lock"; }
+// weakly_canonical() follows no link whose end does not exist yet, and SQLite makes the file at that end.
+std::filesystem::path canonical_database(std::filesystem::path const& database) {
+  constexpr int links_max = 40;  // as many as Linux follows
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::absolute(database, error);
+  if (error) return database;
+  for (int link = 0; link < links_max && std::filesystem::is_symlink(path, error); ++link) {
+    std::filesystem::path const end = std::filesystem::read_symlink(path, error);
+    if (error) break;
+    path = path.parent_path() / end;
+  }
+  std::filesystem::path canonical = std::filesystem::weakly_canonical(path, error);
+  return error ? path : canonical;
+}
+
+std::filesystem::path lock_path(std::filesystem::path const& database) {
+  return canonical_database(database).string() + ".lock";
+}
 
 core::Result<LockFile, std::string> LockFile::acquire(std::filesystem::path const& database) {
   std::string const path = lock_path(database).string();

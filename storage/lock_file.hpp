@@ -15,8 +15,8 @@ struct LockHolder {
   std::string operator_address;  // "host:port"; empty until it is bound
 };
 
-/// The right to write a ledger: an exclusive lock on `<database>.lock`, which one process holds until it
-/// ends. The file stays behind; only the lock counts.
+/// The right to write a ledger: an exclusive lock on the file of lock_path(), which one process holds until
+/// it ends. The file stays behind; only the lock counts.
 class LockFile {
  public:
   /// A sentence that names the holder when there is one, or what went wrong.
@@ -38,6 +38,11 @@ class LockFile {
   int file_ = -1;
 };
 
+/// The one path of a database, absolute and without symbolic links, by which its lock and key are named
+/// whatever name it is opened by. The file and its folders need not exist. Hard links stay several names.
+[[nodiscard]] std::filesystem::path canonical_database(std::filesystem::path const& database);
+
+/// `<canonical database>.lock`
 [[nodiscard]] std::filesystem::path lock_path(std::filesystem::path const& database);
 
 /// The process that holds the ledger now; none when nobody does.

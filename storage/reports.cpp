@@ -144,6 +144,10 @@ Verification Reports::verify(bool server_runs,
     bool const is_note = !server_runs && is_put_right_by_a_start(row.front());
     (is_note ? verification.notes : verification.violations).rows.push_back(std::move(row));
   }
+  if (!server_runs) {
+    for (std::vector<Value>& row : query(report_sql("verify_stopped"), {}).rows)
+      verification.notes.rows.push_back(std::move(row));
+  }
   for (std::string_view const check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check"}) {
     for (std::vector<Value> const& row : query(check, {}).rows) {
       std::string const finding = to_text(row.front());

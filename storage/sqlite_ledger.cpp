@@ -211,11 +211,8 @@ CommandResult SqliteLedger::run(Command const& command) {
 }
 
 core::admin::Answer SqliteLedger::administer(core::admin::Command const& command) {
-  std::int64_t app = 0;
-  auto const* const adding = std::get_if<core::admin::AddPack>(&command.act);
-  if (adding != nullptr && !adding->appid.empty()) app = packs_.app(adding->appid, command.at);
   packs_.flush();
-  core::admin::Answer answer = administer_in_savepoint(command, app);
+  core::admin::Answer answer = administer_in_savepoint(command);
   packs_.reload();
   // What was erased, or sealed with another key, is gone when the WAL is, too: the next maintenance sees
   // to it.
@@ -226,10 +223,12 @@ core::admin::Answer SqliteLedger::administer(core::admin::Command const& command
   return answer;
 }
 
-core::admin::Answer SqliteLedger::administer_in_savepoint(core::admin::Command const& command,
-                                                          std::int64_t app) {
+core::admin::Answer SqliteLedger::administer_in_savepoint(core::admin::Command const& command) {
   try {
     Savepoint savepoint(connection_);
+    std::int64_t app = 0;
+    auto const* const adding = std::get_if<core::admin::AddPack>(&command.act);
+    if (adding != nullptr && !adding->appid.empty()) app = packs_.app(adding->appid, command.at);
     core::admin::Answer answer = bookkeeper_.run(command, app);
     if (answer) savepoint.release();
     return answer;
@@ -495,7 +494,8 @@ Maintenance SqliteLedger::maintain(Now now) {
     purge = purge_codes(now);
     packs_.flush();
     done.packs_expired = bookkeeper_.expire(now.wall);
-    if (done.packs_expired > 0) packs_.reload();
+    std::int64_t const returned = bookkeeper_.return_overdrafts(now.wall);
+    if (done.packs_expired > 0 || returned > 0) packs_.reload();
     transaction.commit();
   } catch (SqliteError const&) {
     packs_.reload();

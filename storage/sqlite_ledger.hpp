@@ -61,8 +61,9 @@ class SqliteLedger {
   /// Runs the commands in order in one transaction; a refused one does not disturb the others.
   [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch);
 
-  /// Abandons what was not presented again, erases numbers past the replay window, forgets dead codes;
-  /// at most some hundred rows.
+  /// Abandons what was not presented again, erases numbers past the replay window, forgets dead codes (at
+  /// most some hundred rows); expires packs whose time is over, and gives those that began what the
+  /// overdraft took for them.
   Maintenance maintain(Now now);
 
   /// Closes the run and truncates the WAL.
@@ -95,8 +96,7 @@ class SqliteLedger {
   [[nodiscard]] core::AttemptId begin_again(core::Intent const& intent, Row const& row);
   [[nodiscard]] std::optional<core::AttemptId> resend(core::Resend const& resend);
   [[nodiscard]] core::admin::Answer administer(core::admin::Command const& command);
-  [[nodiscard]] core::admin::Answer administer_in_savepoint(core::admin::Command const& command,
-                                                            std::int64_t app);
+  [[nodiscard]] core::admin::Answer administer_in_savepoint(core::admin::Command const& command);
   [[nodiscard]] CommandResult settle(core::Settlement const& settlement, core::SteadyTime steady);
   [[nodiscard]] core::ledger::RecordResult record(core::Decryption const& decryption,
                                                   core::SteadyTime steady);

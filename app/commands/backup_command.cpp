@@ -35,7 +35,8 @@ int run_backup_command(std::vector<std::string> arguments) {
   ProgressBar bar("copying");
   auto const made = storage::make_backup(access->database(), target, wall_now(), shown_by(bar));
   if (!made) return fail(exit_not_done, made.error());
-  std::cerr << "onetap: keep the data key apart from it: without the key it is worth nothing\n";
+  std::cerr
+      << "onetap: keep a copy of the data key safe, apart from the backups: without it they do not open\n";
   return say(*made, target);
 }
 
@@ -55,7 +56,7 @@ int run_restore_command(std::vector<std::string> arguments) {
   auto const restored = storage::restore_backup(backup, access->database(), fingerprint, shown_by(bar));
   if (!restored) return fail(exit_not_done, restored.error());
   std::cerr << "onetap: the first server on it exchanges nothing for 6 minutes: codes younger than the "
-               "backup are not in it\n";
+               "backup are not in it; whoever was erased since the backup is in it again: erase them again\n";
   return say(*restored, database);
 }
 

@@ -34,6 +34,9 @@ int run_erase_command(std::vector<std::string> arguments) {
   std::string app;
   CLI::App options("a person's right: whatever points at them is erased; what was paid stays in the books",
                    "onetap erase");
+  options.footer(
+      "Without a server, a reader of the ledger keeps old pages in the write-ahead log: exit status 1, and\n"
+      "the command is to be repeated. Backups are not touched: after restoring an older one, erase again.");
   options.add_option("--db", database, "the ledger's file; else ONETAP_DB");
   CLI::Option* const phone_option =
       options.add_option("--phone", phone, "-: the number comes from standard input")

@@ -122,6 +122,13 @@ admin::Answer apply_one(storage::SqliteLedger& ledger, admin::Command command) {
   return std::get<admin::Answer>(results.front());
 }
 
+/// What was committed may still be read in the log: it goes when the last connection copied it away.
+bool has_log(std::filesystem::path const& database) {
+  std::error_code error;
+  std::uintmax_t const bytes = std::filesystem::file_size(database.string() + "-wal", error);
+  return !error && bytes > 0;
+}
+
 Acted acted(admin::Answer const& answer) {
   if (!answer) return failed(answer.error().sentence);
   return {boost::system::in_place_value, *answer};
@@ -191,8 +198,7 @@ core::Result<LedgerAccess, std::string> LedgerAccess::from(Environment const& en
       return Access(boost::system::in_place_error, std::string(option.variable) + ": " + *problem);
   }
   if (!database.empty()) settings.database_path = database;
-  std::error_code ignored;
-  std::filesystem::path path = std::filesystem::absolute(settings.database_path, ignored);
+  std::filesystem::path path = storage::canonical_database(settings.database_path);
   return Access(boost::system::in_place_value, LedgerAccess(std::move(settings), std::move(path)));
 }
 
@@ -227,6 +233,8 @@ core::Result<std::string, std::string> LedgerAccess::app(std::string const& name
              "name the mini program with --app: the ledger knows " + std::to_string(apps.rows.size()));
 }
 
+bool LedgerAccess::is_held() const { return storage::find_lock_holder(database_).has_value(); }
+
 std::string LedgerAccess::server_address() const {
   auto const holder = storage::find_lock_holder(database_);
   return holder ? holder->operator_address : std::string();
@@ -258,6 +266,7 @@ Acted LedgerAccess::ask_server(std::string const& address, Request const& asked)
   std::string const body = json::serialize(asked.body);
   std::string authorization;
   net::HttpRequest request{.method = "POST", .host = address, .target = asked.path, .body = body};
+  request.headers.emplace_back("Accept-Language", "en");  // as the command speaks without a server
   if (settings_.admin_token) {
     authorization = "Bearer " + std::string(settings_.admin_token->reveal());
     request.headers.emplace_back("Authorization", authorization);
@@ -298,9 +307,18 @@ core::Result<KeyedLedger, std::string> LedgerAccess::open() const {
 }
 
 Acted LedgerAccess::act_alone(admin::Command command) const {
-  auto ledger = open();
-  if (!ledger) return failed(ledger.error());
-  return acted(apply_one(*ledger->file.ledger, std::move(command)));
+  bool const erases = std::holds_alternative<admin::ErasePerson>(command.act);
+  Acted done = failed({});
+  {
+    auto ledger = open();
+    if (!ledger) return failed(ledger.error());
+    done = acted(apply_one(*ledger->file.ledger, std::move(command)));
+  }
+  if (done && erases && has_log(database_)) {
+    return failed(done->sentence + "; but old pages stay in the write-ahead log " + database_.string() +
+                  "-wal while others read the ledger: when they have ended, repeat the command");
+  }
+  return done;
 }
 
 Acted LedgerAccess::rotate_key_alone(std::filesystem::path const& new_key_file) const {

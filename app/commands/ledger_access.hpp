@@ -34,7 +34,11 @@ class LedgerAccess {
   /// The appid named, or the only one that the ledger knows (that has never served: of the environment).
   [[nodiscard]] core::Result<std::string, std::string> app(std::string const& named) const;
 
-  /// A sentence when it was not done: who holds the ledger, or why it was refused.
+  /// A server, or another command that writes, has the ledger now.
+  [[nodiscard]] bool is_held() const;
+
+  /// A sentence when it was not done: who holds the ledger, or why it was refused. Also when a person was
+  /// erased without a server, but a reader of the ledger keeps the old pages in the write-ahead log.
   [[nodiscard]] core::Result<core::admin::Done, std::string> administer(core::admin::Command command) const;
 
   /// Another data key; `new_key_file` is empty where the key's file is `<database>.key`.

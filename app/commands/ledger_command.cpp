@@ -77,7 +77,20 @@ int print(Table const& table, LedgerArguments const& arguments, std::vector<Head
   return exit_done;
 }
 
+void tell_gaps(Reports& reports) {
+  Table const gaps = reports.query(
+      "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000, 'unixepoch') AS since,"
+      " strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000, 'unixepoch') AS until FROM gap ORDER BY id",
+      {});
+  for (std::size_t row = 0; row < gaps.rows.size(); ++row) {
+    std::cerr << "onetap: gap " << china_time(to_text(gaps.at(row, "since"))) << " – "
+              << china_time(to_text(gaps.at(row, "until")))
+              << ": what WeChat counted then is in no row of this ledger\n";
+  }
+}
+
 int summary(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  tell_gaps(reports);
   Table const table = reports.query(
       "SELECT app_id, kind, sum(codes) AS codes, sum(ok) AS ok, sum(rejected) AS rejected,"
       " sum(retryable) AS retryable, sum(in_doubt) AS in_doubt, sum(lost) AS lost, sum(free) AS free,"
@@ -97,6 +110,7 @@ int daily(Reports& reports, LedgerArguments const& arguments, Filters const& fil
 }
 
 int packs(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
+  tell_gaps(reports);
   Table const table =
       reports.query("SELECT * FROM v_packs WHERE (?1 = '' OR app_id = ?1) ORDER BY app_id, kind, pack_id",
                     {std::string_view(filters.app)});
@@ -129,32 +143,37 @@ void print_fields(Table const& table, std::string const& indent) {
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
     for (std::string const& column : table.columns) {
       std::string const text = to_text(table.at(row, column));
-      if (!text.empty()) std::cout << indent << padded(column, 14) << china_time(text) << "\n";
+      if (!text.empty()) std::cout << indent << padded(column, 14) << printable(china_time(text)) << "\n";
     }
     if (row + 1 < table.rows.size()) std::cout << "\n";
   }
 }
 
-int show(Reports& reports, LedgerArguments const& arguments) {
+int show(LedgerAccess const& access, Reports& reports, LedgerArguments const& arguments) {
   Table const consumption = reports.consumption(arguments.id);
   if (consumption.rows.empty())
     return fail(exit_not_done, "there is no consumption " + std::to_string(arguments.id));
-  if (arguments.format != Format::table) return print(consumption, arguments, {});
-  std::cout << fate_of(consumption, 0, console_language()) << "\n\n";
-  print_fields(consumption, "");
+  if (arguments.format == Format::csv) return print(consumption, arguments, {});
   Table const attempts = reports.query(
       "SELECT number AS refused_attempt, cause, errcode, rid,"
       " strftime('%Y-%m-%dT%H:%M:%SZ', closed_at / 1000, 'unixepoch') AS at"
       " FROM attempt WHERE consumption = ?1 ORDER BY number",
       {arguments.id});
-  if (!attempts.rows.empty()) std::cout << "\n";
-  print_fields(attempts, "  ");
   Table const entries = reports.query(
       "SELECT kind AS entry, pack, from_account || ' to ' || to_account AS moved, micro_yuan / 1000000.0 AS "
       "yuan,"
       " note, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch') AS at"
       " FROM entry WHERE consumption = ?1 ORDER BY id",
       {arguments.id});
+  if (arguments.format == Format::json) {
+    std::cout << "[\n  " << json_object(consumption, 0, {{"attempts", attempts}, {"entries", entries}})
+              << "\n]\n";
+    return exit_done;
+  }
+  std::cout << fate_of(consumption, 0, console_language(), access.is_held()) << "\n\n";
+  print_fields(consumption, "");
+  if (!attempts.rows.empty()) std::cout << "\n";
+  print_fields(attempts, "  ");
   if (!entries.rows.empty()) std::cout << "\n";
   print_fields(entries, "  ");
   return exit_done;
@@ -191,6 +210,20 @@ std::optional<Person> person_named_by(LedgerAccess const& access, LedgerArgument
   return person;
 }
 
+/// What `find` says when there is nothing, to whom it may concern.
+std::string_view nothing_found(bool by_phone) {
+  bool const chinese = console_language() == core::Language::chinese;
+  if (by_phone) {
+    return chinese
+               ? "没有找到：没有交付过这样的号码。存疑、被拒绝或丢失的 code 不带号码；请改用 --openid、"
+                 "--out-id 或 --since 查找。\n"
+               : "Nothing is recorded: no number like this was handed out. Codes in doubt, rejected or lost "
+                 "carry no number: look by --openid, --out-id or --since.\n";
+  }
+  return chinese ? "没有找到：该 code 未到达本服务；请用户重新点击。\n"
+                 : "Nothing is recorded: no such code reached this server; tell the user to tap again.\n";
+}
+
 int find(LedgerAccess const& access, Reports& reports, LedgerArguments const& arguments,
          Filters const& filters) {
   bool const by_person = !arguments.phone.empty() || !arguments.openid.empty();
@@ -208,17 +241,16 @@ int find(LedgerAccess const& access, Reports& reports, LedgerArguments const& ar
        std::string_view(filters.since_time), std::string_view(filters.app), rows_max, person->user_key});
   if (std::ssize(table.rows) == rows_max)
     std::cerr << "onetap: these are the newest " << rows_max << "; name more to find the others\n";
-  if (arguments.format != Format::table) return print(table, arguments, {});
-  if (table.rows.empty()) {
-    bool const chinese = console_language() == core::Language::chinese;
-    std::cout
-        << (chinese ? "没有找到：该 code 未到达本服务；请用户重新点击。\n"
-                    : "Nothing is recorded: no such code reached this server; tell the user to tap again.\n");
-    return exit_not_done;
+  int const found = table.rows.empty() ? exit_not_done : exit_done;
+  if (arguments.format != Format::table) {
+    std::cout << render(table, arguments.format, {});
+    return found;
   }
+  if (table.rows.empty()) std::cout << nothing_found(!arguments.phone.empty());
+  bool const server_runs = access.is_held();
   for (std::size_t row = 0; row < table.rows.size(); ++row)
-    std::cout << fate_of(table, row, console_language()) << "\n";
-  return exit_done;
+    std::cout << fate_of(table, row, console_language(), server_runs) << "\n";
+  return found;
 }
 
 int resolve(LedgerAccess const& access, LedgerArguments const& arguments) {
@@ -248,9 +280,10 @@ Subcommands declare(CLI::App& options, LedgerArguments& arguments) {
   options.add_option("--app", arguments.app, "of this appid only");
   options.add_option("--since", arguments.since,
                      "from 2026-11-22 (China's midnight) on, or back 7d, 24h, 30m");
-  options.add_option("--format", arguments.format, "table, json or csv")
+  options.add_option("--format", arguments.format, "how it is printed")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
-          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}));
+          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}))
+      ->option_text("table|json|csv");
   options.require_subcommand(1);
   options.fallthrough();
   Subcommands commands;
@@ -298,7 +331,7 @@ int run(Subcommands const& commands, LedgerAccess const& access, LedgerArguments
   if (commands.packs->parsed()) return packs(*reports, arguments, filters);
   if (commands.in_doubt->parsed()) return in_doubt(*reports, arguments, filters);
   if (commands.statement->parsed()) return statement(*reports, arguments, filters);
-  if (commands.show->parsed()) return show(*reports, arguments);
+  if (commands.show->parsed()) return show(access, *reports, arguments);
   return find(access, *reports, arguments, filters);
 }
 

@@ -76,8 +76,21 @@ std::string json_of(Value const& value) {
   return to_text(value);
 }
 
+bool is_number(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// Notes and scenes are other people's texts, and a spreadsheet would run them.
+bool is_formula(Value const& value) {
+  auto const* const text = std::get_if<std::string>(&value);
+  return text != nullptr && text->find_first_of("=+-@\t\r") == 0 && !is_number(*text);
+}
+
 std::string csv_of(Value const& value) {
-  std::string text = to_text(value);
+  std::string text = (is_formula(value) ? "'" : "") + to_text(value);
   if (text.find_first_of("\",\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (char const letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
@@ -87,12 +100,8 @@ std::string csv_of(Value const& value) {
 std::string as_json(Table const& table) {
   std::string out = "[";
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
-    out += row == 0 ? "\n  {" : ",\n  {";
-    for (std::size_t column = 0; column < table.columns.size(); ++column) {
-      if (column > 0) out += ", ";
-      out.append("\"").append(table.columns[column]).append("\": ").append(json_of(table.rows[row][column]));
-    }
-    out += "}";
+    out += row == 0 ? "\n  " : ",\n  ";
+    out += json_object(table, row, {});
   }
   return out + (table.rows.empty() ? "]\n" : "\n]\n");
 }
@@ -108,13 +117,6 @@ std::string as_csv(Table const& table) {
     out += "\r\n";
   }
   return out;
-}
-
-// What a terminal must not be told: the texts of pages and of WeChat are theirs.
-std::string printable(std::string text) {
-  std::ranges::replace_if(
-      text, [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }, '?');
-  return text;
 }
 
 std::string shown_amount(double amount) {
@@ -163,10 +165,13 @@ std::string errcode_of(Table const& table, std::size_t row) {
   return errcode.empty() ? std::string() : " (" + errcode + ")";
 }
 
-std::string fate_in_english(Table const& table, std::size_t row, core::State state) {
+std::string fate_in_english(Table const& table, std::size_t row, core::State state, bool server_runs) {
   std::string const mask = to_text(table.at(row, "phone_mask"));
   switch (state) {
     case core::State::sending:
+      if (!server_runs)
+        return "it was being exchanged when the server ended; the next start puts it in doubt; tell the user "
+               "to tap again";
       return "it is being exchanged right now; tell the user to wait a moment, and look again in a minute";
     case core::State::ok:
       if (mask.empty())
@@ -191,10 +196,12 @@ std::string fate_in_english(Table const& table, std::size_t row, core::State sta
   return "no number came, and WeChat did not charge; tell the user to tap again";
 }
 
-std::string fate_in_chinese(Table const& table, std::size_t row, core::State state) {
+std::string fate_in_chinese(Table const& table, std::size_t row, core::State state, bool server_runs) {
   std::string const mask = to_text(table.at(row, "phone_mask"));
   switch (state) {
-    case core::State::sending: return "正在换取号码；请用户稍候，一分钟后再查";
+    case core::State::sending:
+      if (!server_runs) return "服务结束时正在换取号码，下次启动时会记为存疑；请用户重新点击";
+      return "正在换取号码；请用户稍候，一分钟后再查";
     case core::State::ok:
       if (mask.empty()) return "号码已交付并用掉一次额度，此人的信息之后已按要求抹除；无需告知";
       return "号码 " + mask + " 已交付并用掉一次额度；请告知用户号码已收到";
@@ -210,6 +217,30 @@ std::string fate_in_chinese(Table const& table, std::size_t row, core::State sta
 }
 
 }  // namespace
+
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }, '?');
+  return text;
+}
+
+std::string json_object(Table const& table, std::size_t row,
+                        std::vector<std::pair<std::string, Table>> const& more) {
+  std::string out = "{";
+  auto const add = [&out](std::string const& name, std::string const& value) {
+    if (out.size() > 1) out += ", ";
+    out.append("\"").append(name).append("\": ").append(value);
+  };
+  for (std::size_t column = 0; column < table.columns.size(); ++column)
+    add(table.columns[column], json_of(table.rows[row][column]));
+  for (auto const& [name, inner] : more) {
+    std::string array = "[";
+    for (std::size_t i = 0; i < inner.rows.size(); ++i)
+      array += (i == 0 ? "" : ", ") + json_object(inner, i, {});
+    add(name, array + "]");
+  }
+  return out + "}";
+}
 
 std::string render(Table const& table, Format format, std::vector<Heading> const& headings) {
   switch (format) {
@@ -261,14 +292,15 @@ std::string china_day(core::WallTime time) {
   return day_text(std::chrono::floor<std::chrono::days>(time + china));
 }
 
-std::string fate_of(Table const& consumptions, std::size_t row, core::Language language) {
+std::string fate_of(Table const& consumptions, std::size_t row, core::Language language, bool server_runs) {
   core::State const state =
       core::state_from(to_text(consumptions.at(row, "state"))).value_or(core::State::in_doubt);
   std::string const when = china_time(to_text(consumptions.at(row, "created_at")));
   std::string const id = to_text(consumptions.at(row, "id"));
   if (language == core::Language::chinese)
-    return "第 " + id + " 笔，" + when + "：" + fate_in_chinese(consumptions, row, state) + "。";
-  return "Consumption " + id + " of " + when + ": " + fate_in_english(consumptions, row, state) + ".";
+    return "第 " + id + " 笔，" + when + "：" + fate_in_chinese(consumptions, row, state, server_runs) + "。";
+  return "Consumption " + id + " of " + when + ": " + fate_in_english(consumptions, row, state, server_runs) +
+         ".";
 }
 
 }  // namespace onetap::app

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -20,10 +21,19 @@ struct Heading {
   bool last_day = false;  // a time that ends something, as the last day before it
 };
 
-/// Every column: JSON as an array of objects, CSV as RFC 4180 has it. For people the columns that `headings`
+/// Every column: JSON as an array of objects, CSV as RFC 4180 has it, with an apostrophe
+/// before text that a spreadsheet would take for a formula. For people the columns that `headings`
 /// names, one table for each app, yuan with decimals (two from 1000 yuan on) and times in China's.
 [[nodiscard]] std::string render(storage::Table const& table, Format format,
                                  std::vector<Heading> const& headings);
+
+/// One row as `{"column": value, …}`, the same way, without a newline at its end; `more` are tables that
+/// become arrays within it.
+[[nodiscard]] std::string json_object(storage::Table const& table, std::size_t row,
+                                      std::vector<std::pair<std::string, storage::Table>> const& more);
+
+/// What a terminal must not be told, replaced: the texts of pages, of WeChat and of notes are theirs.
+[[nodiscard]] std::string printable(std::string text);
 
 /// "2026-11-22T08:00:00Z" as "2026-11-22 16:00:00"; other text as it is.
 [[nodiscard]] std::string china_time(std::string_view iso_utc);
@@ -39,8 +49,9 @@ struct Heading {
 /// "2026-11-22"
 [[nodiscard]] std::string china_day(core::WallTime time);
 
-/// What became of a code, and what to tell the user: one sentence for a row of v_consumptions.
+/// What became of a code, and what to tell the user: one sentence for a row of v_consumptions. `server_runs`:
+/// somebody has the ledger, so an open attempt is being made.
 [[nodiscard]] std::string fate_of(storage::Table const& consumptions, std::size_t row,
-                                  core::Language language);
+                                  core::Language language, bool server_runs);
 
 }  // namespace onetap::app

@@ -5,6 +5,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <list>
 
 #include "core/limits.hpp"
@@ -38,8 +39,8 @@ class SpareDescriptor {
 };
 
 bool is_lack_of_descriptors(error_code error) {
-  return error == boost::system::errc::too_many_files_open ||
-         error == boost::system::errc::too_many_files_open_in_system;
+  // Of accept(), so of the system's category.
+  return error.value() == EMFILE || error.value() == ENFILE;
 }
 
 }  // namespace

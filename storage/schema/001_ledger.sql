@@ -98,7 +98,7 @@ CREATE TABLE consumption (
   client_env TEXT NOT NULL CHECK (client_env IN
     ('release', 'preview', 'devtools', 'backend', 'unknown')),
   pack INTEGER REFERENCES pack (id),         -- that the unit was booked on
-  micro_yuan INTEGER,                        -- at which amount
+  micro_yuan INTEGER,                        -- at which amount at that time; what it costs is in the entries
   created_at INTEGER NOT NULL,
   finished_at INTEGER,                       -- when the state came to be; NULL while sending
   CHECK ((state = 'sending') = (finished_at IS NULL)),
@@ -194,6 +194,14 @@ BEGIN
   SELECT RAISE(ABORT, 'a consumption begins with a first attempt, or with legacy data decrypted');
 END;
 
+-- INSERT OR REPLACE deletes without running the triggers of a deletion; this one, and others named ..._once,
+-- stand in its way.
+CREATE TRIGGER consumption_once BEFORE INSERT ON consumption
+WHEN EXISTS (SELECT 1 FROM consumption AS c WHERE c.id = new.id)
+BEGIN
+  SELECT RAISE(ABORT, 'consumptions are never replaced');
+END;
+
 CREATE TRIGGER consumption_changes BEFORE UPDATE ON consumption
 WHEN NOT (
   (old.state = 'sending' AND new.state IN ('ok', 'rejected', 'retryable', 'in_doubt')
@@ -240,6 +248,13 @@ BEGIN
   SELECT RAISE(ABORT, 'consumptions are never deleted');
 END;
 
+CREATE TRIGGER attempt_once BEFORE INSERT ON attempt
+WHEN EXISTS (SELECT 1 FROM attempt AS t WHERE t.id = new.id)
+  OR EXISTS (SELECT 1 FROM attempt AS t WHERE t.consumption = new.consumption AND t.number = new.number)
+BEGIN
+  SELECT RAISE(ABORT, 'attempts are append-only');
+END;
+
 CREATE TRIGGER attempt_unchanged BEFORE UPDATE ON attempt
 BEGIN
   SELECT RAISE(ABORT, 'attempts are append-only');
@@ -248,6 +263,12 @@ END;
 CREATE TRIGGER attempt_stays BEFORE DELETE ON attempt
 BEGIN
   SELECT RAISE(ABORT, 'attempts are append-only');
+END;
+
+CREATE TRIGGER entry_once BEFORE INSERT ON entry
+WHEN EXISTS (SELECT 1 FROM entry AS e WHERE e.id = new.id)
+BEGIN
+  SELECT RAISE(ABORT, 'entries are append-only');
 END;
 
 CREATE TRIGGER entry_unchanged BEFORE UPDATE ON entry
@@ -260,6 +281,12 @@ BEGIN
   SELECT RAISE(ABORT, 'entries are append-only');
 END;
 
+CREATE TRIGGER key_rotation_once BEFORE INSERT ON key_rotation
+WHEN EXISTS (SELECT 1 FROM key_rotation AS k WHERE k.id = new.id)
+BEGIN
+  SELECT RAISE(ABORT, 'key rotations are append-only');
+END;
+
 CREATE TRIGGER key_rotation_unchanged BEFORE UPDATE ON key_rotation
 BEGIN
   SELECT RAISE(ABORT, 'key rotations are append-only');
@@ -268,6 +295,12 @@ END;
 CREATE TRIGGER key_rotation_stays BEFORE DELETE ON key_rotation
 BEGIN
   SELECT RAISE(ABORT, 'key rotations are append-only');
+END;
+
+CREATE TRIGGER erasure_once BEFORE INSERT ON erasure
+WHEN EXISTS (SELECT 1 FROM erasure AS e WHERE e.id = new.id)
+BEGIN
+  SELECT RAISE(ABORT, 'erasures are append-only');
 END;
 
 CREATE TRIGGER erasure_unchanged BEFORE UPDATE ON erasure

@@ -50,6 +50,12 @@ CREATE TABLE event_daily (
   PRIMARY KEY (app, day, kind, type)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER usage_snapshot_once BEFORE INSERT ON usage_snapshot
+WHEN EXISTS (SELECT 1 FROM usage_snapshot AS s WHERE s.id = new.id)
+BEGIN
+  SELECT RAISE(ABORT, 'snapshots are append-only');
+END;
+
 CREATE TRIGGER usage_snapshot_unchanged BEFORE UPDATE ON usage_snapshot
 BEGIN
   SELECT RAISE(ABORT, 'snapshots are append-only');

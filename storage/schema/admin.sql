@@ -1,7 +1,7 @@
 -- The statements of the operators' acts. Each stands below the line that names it.
 
 -- name: find_consumption
-SELECT c.state, c.app, c.kind, c.pack, c.micro_yuan, p.source
+SELECT c.state, c.app, c.kind, c.pack, p.source
 FROM consumption AS c
 LEFT JOIN pack AS p ON p.id = c.pack
 WHERE c.id = ?1;
@@ -39,6 +39,12 @@ UPDATE pack SET price_micro_yuan = ?2 WHERE id = ?1;
 
 -- name: find_overdraft
 SELECT p.id FROM pack AS p WHERE p.app = ?1 AND p.kind = ?2 AND p.source = 'overdraft';
+
+-- The overdrafts on which a unit is used or lost.
+-- name: list_owing
+SELECT p.app, p.kind FROM pack AS p
+WHERE p.source = 'overdraft' AND EXISTS
+  (SELECT 1 FROM pack_balance AS b WHERE b.pack = p.id AND b.account IN ('used', 'lost') AND b.units > 0);
 
 -- In burn order; those that have begun and not ended, and of which something is left.
 -- name: list_open_packs

@@ -37,3 +37,18 @@ LIMIT ?1;
 
 -- name: verify
 SELECT rule, id, detail FROM v_verify ORDER BY rule, id;
+
+-- What only the next start sees as left over, and v_verify therefore does not have: the last run's.
+-- name: verify_stopped
+SELECT 'open_attempt_of_earlier_run' AS rule, c.id AS id,
+  'attempt ' || c.attempts || ' of run ' || c.run || ' is still open' AS detail
+FROM consumption AS c
+WHERE c.state = 'sending' AND c.run >= (SELECT max(r.id) FROM run AS r)
+UNION ALL
+SELECT 'sealed_number_kept_too_long', c.id, 'a sealed number is kept beyond the replay window'
+FROM live_code AS l
+JOIN consumption AS c ON c.id = l.consumption
+WHERE l.sealed_number IS NOT NULL
+  AND c.finished_at + (SELECT m.replay_window_ms FROM meta AS m) + 60000 < unixepoch() * 1000
+  AND (SELECT r.ended_at FROM run AS r ORDER BY r.id DESC LIMIT 1) IS NOT NULL
+ORDER BY 1, 2;

@@ -21,33 +21,65 @@ SELECT
 FROM consumption AS c
 JOIN app AS a ON a.id = c.app;
 
--- By the day on which the code came. wechat_calls leaves out attempts of which no byte left.
+-- Codes by the day on which they came; wechat_calls leaves out attempts of which no byte left. Money by the
+-- day on which it was booked, repricing included, so that a month's days sum up to its lines in v_monthly:
 -- amount_yuan is what used and lost units cost; amount_estimated_yuan is the part of it that rests on the
 -- configured price, because the pack's own is not known.
 CREATE VIEW v_daily AS
+WITH
+  part (app, day, kind, codes, ok, rejected, retryable, in_doubt, lost, free, wechat_calls, micro_yuan,
+    estimated) AS (
+    SELECT
+      c.app,
+      date(c.created_at / 1000 + 8 * 3600, 'unixepoch') AS day,
+      c.kind,
+      count(*),
+      count(*) FILTER (WHERE c.state = 'ok'),
+      count(*) FILTER (WHERE c.state = 'rejected'),
+      count(*) FILTER (WHERE c.state = 'retryable'),
+      count(*) FILTER (WHERE c.state = 'in_doubt'),
+      count(*) FILTER (WHERE c.state = 'lost'),
+      count(*) FILTER (WHERE c.state = 'free'),
+      coalesce(sum(c.attempts - CASE WHEN c.attempts > 1 OR c.cause = 'not_sent' OR c.cause = 'abandoned'
+        THEN (SELECT count(*) FROM attempt AS t WHERE t.consumption = c.id AND t.cause = 'not_sent')
+        ELSE 0 END), 0),
+      0,
+      0
+    FROM consumption AS c
+    GROUP BY c.app, day, c.kind
+    UNION ALL
+    SELECT p.app, m.day, p.kind, 0, 0, 0, 0, 0, 0, 0, 0,
+      m.micro_yuan, m.micro_yuan * (p.source <> 'trial' AND p.price_micro_yuan IS NULL)
+    FROM (
+      SELECT e.pack AS pack, date(e.at / 1000 + 8 * 3600, 'unixepoch') AS day,
+        sum(iif(e.to_account IN ('used', 'lost'), e.micro_yuan, -e.micro_yuan)) AS micro_yuan
+      FROM entry AS e
+      WHERE (e.to_account IN ('used', 'lost')) <> (e.from_account IN ('used', 'lost'))
+      GROUP BY e.pack, day
+    ) AS m
+    JOIN pack AS p ON p.id = m.pack
+  )
 SELECT
   a.appid AS app_id,
-  date(c.created_at / 1000 + 8 * 3600, 'unixepoch') AS day,
-  c.kind AS kind,
-  count(*) AS codes,
-  count(*) FILTER (WHERE c.state = 'ok') AS ok,
-  count(*) FILTER (WHERE c.state = 'rejected') AS rejected,
-  count(*) FILTER (WHERE c.state = 'retryable') AS retryable,
-  count(*) FILTER (WHERE c.state = 'in_doubt') AS in_doubt,
-  count(*) FILTER (WHERE c.state = 'lost') AS lost,
-  count(*) FILTER (WHERE c.state = 'free') AS free,
-  coalesce(sum(c.attempts - CASE WHEN c.attempts > 1 OR c.cause = 'not_sent' OR c.cause = 'abandoned'
-    THEN (SELECT count(*) FROM attempt AS t WHERE t.consumption = c.id AND t.cause = 'not_sent')
-    ELSE 0 END), 0) AS wechat_calls,
-  coalesce(sum(c.micro_yuan) FILTER (WHERE c.state IN ('ok', 'lost')), 0) / 1000000.0 AS amount_yuan,
-  coalesce(sum(c.micro_yuan) FILTER (WHERE c.state IN ('ok', 'lost') AND p.source <> 'trial'
-    AND p.price_micro_yuan IS NULL), 0) / 1000000.0 AS amount_estimated_yuan
-FROM consumption AS c
-JOIN app AS a ON a.id = c.app
-LEFT JOIN pack AS p ON p.id = c.pack
-GROUP BY a.appid, day, c.kind;
+  s.day AS day,
+  s.kind AS kind,
+  sum(s.codes) AS codes,
+  sum(s.ok) AS ok,
+  sum(s.rejected) AS rejected,
+  sum(s.retryable) AS retryable,
+  sum(s.in_doubt) AS in_doubt,
+  sum(s.lost) AS lost,
+  sum(s.free) AS free,
+  sum(s.wechat_calls) AS wechat_calls,
+  sum(s.micro_yuan) / 1000000.0 AS amount_yuan,
+  sum(s.estimated) / 1000000.0 AS amount_estimated_yuan
+FROM part AS s
+JOIN app AS a ON a.id = s.app
+GROUP BY a.appid, s.day, s.kind
+HAVING sum(s.codes) <> 0 OR sum(s.micro_yuan) <> 0 OR sum(s.estimated) <> 0;
 
--- From the entries, by the month in which they were booked: a finished month's lines never change.
+-- From the entries, by the month in which they were booked: a finished month's lines never change. A pack of
+-- which something is left has a line for a month in which nothing moved, too, up to the current month.
 -- opening + bought = used + lost + doubt + expired + closing. bought leaves out what WeChat had counted
 -- before the pack was seen, and what was refunded; of the overdraft it is what was taken beyond all packs,
 -- less what moved to a pack later. amount_yuan is what used and lost units cost, repricing included.
@@ -73,31 +105,65 @@ WITH
       sum(micro_yuan * (account IN ('used', 'lost')))
     FROM moved
     GROUP BY pack, month
+  ),
+  first (pack, month) AS (SELECT pack, min(month) FROM change GROUP BY pack),
+  calendar (month) AS (
+    SELECT min(month) FROM change
+    UNION ALL
+    SELECT strftime('%Y-%m', month || '-01', '+1 month') FROM calendar
+    WHERE month < max(strftime('%Y-%m', 'now', '+8 hours'), (SELECT max(month) FROM change))
+  ),
+  line (pack, month, moved, opening, bought, used, lost, doubt, expired, closing, micro_yuan) AS (
+    SELECT
+      f.pack,
+      m.month,
+      c.pack IS NOT NULL,
+      sum(coalesce(c.available, 0)) OVER months - coalesce(c.available, 0),
+      coalesce(c.bought, 0),
+      coalesce(c.used, 0),
+      coalesce(c.lost, 0),
+      coalesce(c.doubt, 0),
+      coalesce(c.expired, 0),
+      sum(coalesce(c.available, 0)) OVER months,
+      coalesce(c.micro_yuan, 0)
+    FROM first AS f
+    JOIN calendar AS m ON m.month >= f.month
+    LEFT JOIN change AS c ON c.pack = f.pack AND c.month = m.month
+    WINDOW months AS (PARTITION BY f.pack ORDER BY m.month)
   )
 SELECT
   a.appid AS app_id,
-  c.month AS month,
+  l.month AS month,
   p.kind AS kind,
   p.id AS pack_id,
-  sum(c.available) OVER months - c.available AS opening,
-  c.bought AS bought,
-  c.used AS used,
-  c.lost AS lost,
-  c.doubt AS doubt,
-  c.expired AS expired,
-  sum(c.available) OVER months AS closing,
-  c.micro_yuan / 1000000.0 AS amount_yuan
-FROM change AS c
-JOIN pack AS p ON p.id = c.pack
+  l.opening AS opening,
+  l.bought AS bought,
+  l.used AS used,
+  l.lost AS lost,
+  l.doubt AS doubt,
+  l.expired AS expired,
+  l.closing AS closing,
+  l.micro_yuan / 1000000.0 AS amount_yuan
+FROM line AS l
+JOIN pack AS p ON p.id = l.pack
 JOIN app AS a ON a.id = p.app
-WINDOW months AS (PARTITION BY c.pack ORDER BY c.month);
+WHERE l.moved OR l.closing <> 0;
 
--- By button, and by where the page ran. issued is NULL where no single event of it is kept.
+-- By button, and by where the page ran; codes and money by the days of v_daily. Money that is no single
+-- code's (repricing, leaks, what moved between packs) is in lines of no scene and no place. issued is NULL
+-- where no single event of it is kept.
 CREATE VIEW v_scenes AS
 WITH seen (app, day, kind, scene, client_env, issued, ok, lost, micro_yuan) AS (
   SELECT c.app, date(c.created_at / 1000 + 8 * 3600, 'unixepoch'), c.kind, c.scene, c.client_env,
-    NULL, c.state = 'ok', c.state = 'lost', iif(c.state IN ('ok', 'lost'), c.micro_yuan, 0)
+    NULL, c.state = 'ok', c.state = 'lost', 0
   FROM consumption AS c
+  UNION ALL
+  SELECT p.app, date(b.at / 1000 + 8 * 3600, 'unixepoch'), p.kind, c.scene, c.client_env, NULL, 0, 0,
+    iif(b.to_account IN ('used', 'lost'), b.micro_yuan, -b.micro_yuan)
+  FROM entry AS b
+  JOIN pack AS p ON p.id = b.pack
+  LEFT JOIN consumption AS c ON c.id = b.consumption
+  WHERE (b.to_account IN ('used', 'lost')) <> (b.from_account IN ('used', 'lost')) AND b.micro_yuan <> 0
   UNION ALL
   SELECT e.app, date(e.at / 1000 + 8 * 3600, 'unixepoch'), e.kind, e.scene, e.client_env, 1, 0, 0, 0
   FROM event AS e
@@ -276,8 +342,7 @@ WITH
       sum(units * ((to_account = 'doubt') - (from_account = 'doubt'))),
       sum(units * ((to_account = 'lost') - (from_account = 'lost'))),
       count(*) FILTER (WHERE kind = 'doubt'),
-      sum(micro_yuan * ((to_account IN ('used', 'doubt', 'lost'))
-        - (from_account IN ('used', 'doubt', 'lost'))))
+      sum(micro_yuan) FILTER (WHERE kind IN ('use', 'doubt'))
     FROM entry
     WHERE consumption IS NOT NULL AND kind <> 'return' AND kind <> 'reprice'
     GROUP BY consumption
@@ -291,7 +356,7 @@ WITH
       c.run AS run,
       coalesce(n.used, 0) AS used, coalesce(n.doubt, 0) AS doubt, coalesce(n.lost, 0) AS lost,
       coalesce(n.doubts, 0) AS doubts, coalesce(n.micro_yuan, 0) AS booked,
-      CASE WHEN c.state = 'free' THEN 0 ELSE coalesce(c.micro_yuan, 0) END AS micro_yuan,
+      coalesce(c.micro_yuan, 0) AS micro_yuan,
       coalesce(r.attempts, 0) AS refused, coalesce(r.last, 0) AS last_refused
     FROM consumption AS c
     LEFT JOIN net AS n ON n.consumption = c.id
@@ -316,6 +381,14 @@ UNION ALL
 SELECT 'pack_negative', pack, account || ' is below zero'
 FROM pack_balance
 WHERE account <> 'source' AND (units < 0 OR micro_yuan < 0)
+UNION ALL
+SELECT 'pack_price', p.id,
+  'its units cost ' || -coalesce(b.micro_yuan, 0) || ' micro-yuan, its price is '
+    || coalesce(p.price_micro_yuan, 0)
+FROM pack AS p
+LEFT JOIN pack_balance AS b ON b.pack = p.id AND b.account = 'source'
+WHERE (p.source = 'trial' OR p.price_micro_yuan IS NOT NULL)
+  AND coalesce(b.micro_yuan, 0) <> -coalesce(p.price_micro_yuan, 0)
 UNION ALL
 SELECT 'state_and_entries', id,
   'state ' || state || ' with net use ' || used || ', doubt ' || doubt || ', lost ' || lost

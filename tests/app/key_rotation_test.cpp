@@ -279,6 +279,49 @@ TEST_CASE("a rotation that the ledger refuses leaves the old key alone") {
   CHECK(replays(ledger));
 }
 
+TEST_CASE(
+    "a rotation whose key could not get its name is told as not done, and the next one keeps that key") {
+  Place const place;
+  {
+    app::KeyedLedger ledger = place.open();
+    exchange(ledger);
+    admin::Answer const committed = rotate_in_ledger(place, ledger);
+    REQUIRE(committed.has_value());
+    std::string const live = text_of(place.new_key());
+    fs::remove(place.key());
+    fs::create_directory(place.key());  // nothing can be renamed to it
+
+    admin::Answer const told = app::finish_rotation(committed, place.database(), false, ledger.keyring);
+    REQUIRE(told.has_error());
+    CHECK(told.error().sentence.find(place.new_key().string()) != std::string::npos);
+    CHECK(app::take_new_data_key(place.database(), false, {}, ledger.keyring).has_error());
+    CHECK(text_of(place.new_key()) == live);
+
+    fs::remove(place.key());
+    REQUIRE(rotate(place, ledger).has_value());
+    CHECK(text_of(place.key()) != live);
+    CHECK_FALSE(fs::exists(place.new_key()));
+  }
+  app::KeyedLedger ledger = place.open();
+  CHECK(replays(ledger));
+}
+
+TEST_CASE("a key file is removed only when the other one is the ledger's") {
+  Place const place;
+  app::KeyedLedger const ledger = place.open();
+  fs::remove(place.key());
+  static_cast<void>(place.write_key("onetap.db.key.new", 2));
+  CHECK(app::settle_data_key_files(place.database(), ledger.keyring.fingerprint()).has_value());
+  CHECK(fs::exists(place.new_key()));
+}
+
+TEST_CASE("the key of a ledger that is named by a symbolic link is that of its own name") {
+  Place const place;
+  fs::create_symlink("onetap.db", place.folder / "link.db");
+  CHECK(app::data_key_path(place.folder / "link.db") == place.key());
+  CHECK(app::new_data_key_path(place.folder / "link.db") == place.new_key());
+}
+
 TEST_CASE("a configured key is rotated to the one that the operator gives, and no file is made") {
   Place place;
   place.configure(place.write_key("first", 1));

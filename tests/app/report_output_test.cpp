@@ -68,6 +68,36 @@ TEST_CASE("JSON and CSV give every column, with nothing that breaks them") {
   CHECK(render({.columns = {"a"}, .rows = {}}, Format::json, {}) == "[]\n");
 }
 
+TEST_CASE("CSV gives a spreadsheet no formula to run, and leaves numbers alone") {
+  auto const cell = [](storage::Value value) {
+    return render({.columns = {"a"}, .rows = {{std::move(value)}}}, Format::csv, {}).substr(3);
+  };
+  for (std::string const text : {"=1+1", "+cmd", "-cmd", "@SUM(1)", "-1+1"})
+    CHECK(cell(text) == "'" + text + "\r\n");
+  CHECK(cell(std::string("=A1,\"b\"")) == "\"'=A1,\"\"b\"\"\"\r\n");
+  CHECK(cell(std::string("-1.5")) == "-1.5\r\n");
+  CHECK(cell(std::string("+86")) == "+86\r\n");
+  CHECK(cell(std::int64_t{-3}) == "-3\r\n");
+  CHECK(cell(-0.04) == "-0.04\r\n");
+}
+
+TEST_CASE("an object of JSON takes other tables as arrays") {
+  storage::Table const outer{.columns = {"id"}, .rows = {{std::int64_t{7}}}};
+  storage::Table const inner{.columns = {"n"}, .rows = {{std::int64_t{1}}, {std::string("\033")}}};
+  CHECK(json_object(outer, 0, {{"attempts", inner}, {"entries", {}}}) ==
+        R"({"id": 7, "attempts": [{"n": 1}, {"n": "\u001b"}], "entries": []})");
+}
+
+TEST_CASE("a code is being exchanged only while somebody has the ledger") {
+  auto const said = [](core::Language language, bool server_runs) {
+    return fate_of(consumption("sending", std::monostate{}), 0, language, server_runs);
+  };
+  CHECK(said(core::Language::english, true).find("right now") != std::string::npos);
+  CHECK(said(core::Language::english, false).find("when the server ended") != std::string::npos);
+  CHECK(said(core::Language::chinese, true).find("一分钟后再查") != std::string::npos);
+  CHECK(said(core::Language::chinese, false).find("服务结束时") != std::string::npos);
+}
+
 TEST_CASE("people get a table for each app, without what would upset a terminal") {
   storage::Table const table{.columns = {"app_id", "scene", "yuan"},
                              .rows = {{std::string("wx1"), std::string("\033[2J"), 0.03},
@@ -90,18 +120,21 @@ TEST_CASE("a pack ends on the last day that it can be used, and large sums are s
 TEST_CASE("what became of a code is one sentence that says what to tell the user") {
   for (std::string const state : {"sending", "ok", "rejected", "retryable", "in_doubt", "lost", "free"}) {
     CAPTURE(state);
-    std::string const english = fate_of(consumption(state, std::monostate{}), 0, core::Language::english);
+    std::string const english =
+        fate_of(consumption(state, std::monostate{}), 0, core::Language::english, true);
     CHECK(english.starts_with("Consumption 7 of 2026-11-23 00:30:00: "));
     CHECK(english.find("tell") != std::string::npos);
     CHECK(english.find('.') == english.size() - 1);
-    std::string const chinese = fate_of(consumption(state, std::monostate{}), 0, core::Language::chinese);
+    std::string const chinese =
+        fate_of(consumption(state, std::monostate{}), 0, core::Language::chinese, true);
     CHECK(chinese.starts_with("第 7 笔"));
     CHECK(chinese.ends_with("。"));
   }
-  CHECK(fate_of(consumption("ok", std::string("138****8000")), 0, core::Language::english)
+  CHECK(fate_of(consumption("ok", std::string("138****8000")), 0, core::Language::english, true)
             .find("138****8000") != std::string::npos);
-  CHECK(fate_of(consumption("ok", std::monostate{}), 0, core::Language::english).find("erased") !=
+  CHECK(fate_of(consumption("ok", std::monostate{}), 0, core::Language::english, true).find("erased") !=
         std::string::npos);
-  CHECK(fate_of(consumption("rejected", std::monostate{}), 0, core::Language::english).find("(40029)") !=
-        std::string::npos);
+  CHECK(
+      fate_of(consumption("rejected", std::monostate{}), 0, core::Language::english, true).find("(40029)") !=
+      std::string::npos);
 }

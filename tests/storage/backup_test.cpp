@@ -72,6 +72,26 @@ TEST_CASE("a backup never replaces a file, and leaves nothing behind when it can
   CHECK(files_in(folder) == 1);
 }
 
+TEST_CASE("of two backups to one target the first to end has the name, and neither harms the other") {
+  SqliteUnderTest tested;
+  settle_recognisably(tested, 1);
+  TempFolder folder;
+  std::filesystem::path const copy = folder / "copy.db";
+  bool is_second_made = false;
+  auto const first = storage::make_backup(tested.path(), copy, tested.now(), [&](auto, auto) {
+    if (is_second_made) return;
+    is_second_made = true;
+    CHECK(backed_up(tested, copy).consumptions == 1);
+  });
+  REQUIRE(is_second_made);
+  REQUIRE_FALSE(first.has_value());
+  CHECK(first.error().find("cannot make " + copy.string()) != std::string::npos);
+  CHECK(files_in(folder) == 1);
+  auto reports = storage::Reports::open(copy);
+  REQUIRE(reports.has_value());
+  CHECK(reports->verify(false).is_clean());
+}
+
 TEST_CASE("a restored ledger refuses exchanges until every code that it can't know is dead") {
   SqliteUnderTest tested;
   Speaker speaker(tested);

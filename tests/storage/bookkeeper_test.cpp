@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <limits>
+#include <map>
+#include <optional>
 #include <random>
 
 #include "tests/storage/storage_fixture.hpp"
@@ -64,6 +67,18 @@ class Office {
     // What the monthly view promises of each of its lines.
     CHECK(value("SELECT count(*) FROM v_monthly"
                 " WHERE opening + bought <> used + lost + doubt + expired + closing") == "0");
+    for (std::string const view : {"v_daily", "v_scenes"}) {
+      CAPTURE(view);
+      CHECK(value(months("substr(day, 1, 7)", view)) == value(months("month", "v_monthly")));
+    }
+  }
+
+  /// What each month cost, according to a view.
+  static std::string months(std::string const& month, std::string const& view) {
+    return "SELECT group_concat(line, '; ') FROM (SELECT app_id || ' ' || kind || ' ' || " + month +
+           " || ' ' || CAST(round(sum(amount_yuan) * 1000000) AS INTEGER) AS line FROM " + view +
+           " GROUP BY app_id, kind, " + month + " HAVING round(sum(amount_yuan) * 1000000) <> 0" +
+           " ORDER BY line)";
   }
 
   SqliteUnderTest tested;
@@ -183,6 +198,85 @@ TEST_CASE("what WeChat had counted before is opening, less what the overdraft ha
   office.check_verified();
 }
 
+TEST_CASE("what the overdraft had taken for another pack is no part of what WeChat counted of this one") {
+  Office office;
+  office.spend(1, 3);
+  admin::AddPack ahead;  // of which nothing is open yet
+  ahead.appid = "wx0000000000000001";
+  ahead.units = 2;
+  ahead.price_micro_yuan = 100;
+  ahead.starts = office.tested.now() + 24h;
+  ahead.ends = office.tested.now() + 48h;
+  std::int64_t const first = office.done(ahead).id;
+  office.tested.pass(24h);
+  admin::AddPack pack;  // ends later, so the one bought ahead takes its units first
+  pack.appid = "wx0000000000000001";
+  pack.units = 100;
+  pack.used_before = 10;
+  pack.price_micro_yuan = 10'000;
+  admin::Done const added = office.done(pack);
+  CHECK(added.count == 3);
+  CHECK(office.balance(first, "used") == "2/100");
+  CHECK(office.balance(added.id, "used") == "1/100");
+  CHECK(office.balance(added.id, "before") == "9/900");
+  CHECK(added.sentence.find(", 1 of them moved") != std::string::npos);
+  office.check_verified();
+}
+
+TEST_CASE("a pack bought ahead takes the overdraft's units when it begins") {
+  Office office;
+  admin::AddPack ahead;
+  ahead.appid = "wx0000000000000001";
+  ahead.units = 4;
+  ahead.price_micro_yuan = 400;
+  ahead.starts = office.tested.now() + 24h;
+  std::int64_t const pack = office.done(ahead).id;
+  office.spend(1, 3);
+  office.tested.pass(24h - 1ms);
+  office.tested.maintain();
+  CHECK(office.balance(overdraft_pack, "used") == "3/90000");
+  office.tested.pass(1ms);
+  office.tested.maintain();
+  CHECK(office.balance(overdraft_pack, "used") == "0/0");
+  CHECK(office.balance(pack, "used") == "3/300");
+  office.spend(4, 2);  // the running server knows what is left
+  CHECK(office.balance(pack, "used") == "4/400");
+  CHECK(office.balance(overdraft_pack, "used") == "1/30000");
+  office.check_verified();
+}
+
+TEST_CASE("a pack that is refused leaves its app unknown") {
+  Office office;
+  admin::AddPack pack;
+  pack.appid = "wx-mistyped";
+  CHECK(office.refused(pack) == admin::Refusal::Kind::invalid);
+  CHECK(office.value("SELECT count(*) FROM app") == "0");
+  CHECK(office.value("SELECT count(*) FROM pack") == "0");
+  pack.units = 1;
+  office.done(pack);
+  CHECK(office.value("SELECT appid FROM app") == "wx-mistyped");
+  office.check_verified();
+}
+
+TEST_CASE("a month in which nothing moved shows what a pack carries over") {
+  Office office;
+  office.spend(1, 1);
+  std::int64_t const pack = office.add(10, 1'000).id;
+  office.tested.pass(24h * 70);  // over December into January
+  office.spend(2, 1);
+  std::int64_t const later = office.add(5, 1'000).id;
+  auto const lines = [&](std::int64_t of) {
+    return office.value(
+        "SELECT group_concat(month || ' ' || opening || ' ' || bought || ' ' || used || ' ' || closing, '; ')"
+        " FROM v_monthly WHERE pack_id = " +
+        std::to_string(of));
+  };
+  CHECK(lines(pack) == "2124-11 0 10 1 9; 2124-12 9 0 0 9; 2125-01 9 0 1 8");
+  CHECK(lines(later) == "2125-01 0 5 0 5");
+  CHECK(lines(overdraft_pack) == "2124-11 0 0 0 0");
+  office.check_verified();
+}
+
 TEST_CASE("packs that can't be are refused") {
   Office office;
   office.spend(1, 1);
@@ -203,6 +297,7 @@ TEST_CASE("packs that can't be are refused") {
           pack.starts = office.tested.now();
           pack.ends = office.tested.now();
         }) == Kind::invalid);
+  CHECK(changed([&](admin::AddPack& pack) { pack.ends = office.tested.now(); }) == Kind::invalid);
   good.wx_pkg_id = "P1";
   office.done(good);
   CHECK(changed([](admin::AddPack&) {}) == Kind::conflict);
@@ -233,7 +328,64 @@ TEST_CASE("a price that becomes known later leaves finished months as they were"
   office.check_verified();
 }
 
-TEST_CASE("a price is for bought packs only, and not below what is in doubt") {
+TEST_CASE("a price that becomes known later reaches the units in doubt, too") {
+  Office office;
+  office.spend(1, 1);
+  auto const spent = [&] { return office.value("SELECT round(sum(amount_yuan), 6) FROM v_monthly"); };
+  SUBCASE("beside used ones") {
+    std::int64_t const pack = office.add(10, std::nullopt).id;
+    office.spend(2, 4);
+    std::vector<std::int64_t> doubts;
+    for (int code = 6; code <= 10; ++code) doubts.push_back(office.doubtful(code));
+    office.done(admin::PricePack{.pack = pack, .price_micro_yuan = 100'000'000});
+    CHECK(office.balance(pack, "used") == "5/50000000");
+    CHECK(office.balance(pack, "doubt") == "5/50000000");
+    office.done(admin::Resolve{.consumption = doubts.at(0), .as = State::lost, .note = "n"});
+    CHECK(office.balance(pack, "lost") == "1/10000000");
+    office.done(admin::Resolve{.consumption = doubts.at(1), .as = State::free, .note = "n"});
+    CHECK(office.balance(pack, "available") == "1/10000000");
+    REQUIRE(office.speaker.rescue(8, caller(1), 100));
+    CHECK(office.balance(pack, "used") == "6/60000000");
+    CHECK(spent() == "70");
+  }
+  SUBCASE("when all are in doubt, and lost") {
+    std::int64_t const pack = office.add(3, std::nullopt).id;
+    std::vector<std::int64_t> const doubts{office.doubtful(2), office.doubtful(3)};
+    office.done(admin::PricePack{.pack = pack, .price_micro_yuan = 100'000'000});
+    for (std::int64_t const doubt : doubts)
+      office.done(admin::Resolve{.consumption = doubt, .as = State::lost, .note = "n"});
+    CHECK(spent() == "100");
+  }
+  SUBCASE("though it is less than they were booked at") {
+    std::int64_t const pack = office.add(2, std::nullopt).id;
+    std::int64_t const doubt = office.doubtful(2);
+    office.done(admin::PricePack{.pack = pack, .price_micro_yuan = 1});
+    office.done(admin::Resolve{.consumption = doubt, .as = State::lost, .note = "n"});
+    CHECK(spent() == "0.000001");
+  }
+  office.check_verified();
+}
+
+TEST_CASE("days and scenes cost what the statement says, estimated or not") {
+  Office office;
+  office.spend(1, 1);
+  std::int64_t const pack = office.add(10, std::nullopt).id;
+  office.spend(2, 4);
+  auto const days = [&] {
+    return office.value(
+        "SELECT group_concat(day || ' ' || amount_yuan || ' ' || amount_estimated_yuan, '; ')"
+        " FROM v_daily");
+  };
+  CHECK(days() == "2124-11-22 0.15 0.15");
+  office.tested.pass(24h);
+  office.done(admin::PricePack{.pack = pack, .price_micro_yuan = 100'000'000});
+  CHECK(days() == "2124-11-22 0.15 0.0; 2124-11-23 49.85 0.0");
+  CHECK(office.value("SELECT sum(amount_yuan) FROM v_scenes WHERE client_env IS NULL") == "49.85");
+  CHECK(office.value("SELECT amount_yuan FROM v_monthly WHERE pack_id = " + std::to_string(pack)) == "50");
+  office.check_verified();
+}
+
+TEST_CASE("a price is for bought packs only, and within bounds") {
   Office office;
   office.spend(1, 1);
   CHECK(office.refused(admin::PricePack{.pack = overdraft_pack, .price_micro_yuan = 1}) ==
@@ -241,9 +393,13 @@ TEST_CASE("a price is for bought packs only, and not below what is in doubt") {
   CHECK(office.refused(admin::PricePack{.pack = 99, .price_micro_yuan = 1}) ==
         admin::Refusal::Kind::not_found);
   std::int64_t const pack = office.add(2, std::nullopt).id;
-  office.doubtful(2);
-  CHECK(office.refused(admin::PricePack{.pack = pack, .price_micro_yuan = 29'999}) ==
-        admin::Refusal::Kind::conflict);
+  constexpr std::int64_t price_max = 1'000'000'000'000'000;
+  for (std::int64_t const price :
+       {std::int64_t{-1}, price_max + 1, std::numeric_limits<std::int64_t>::max()}) {
+    CHECK(office.refused(admin::PricePack{.pack = pack, .price_micro_yuan = price}) ==
+          admin::Refusal::Kind::invalid);
+  }
+  office.done(admin::PricePack{.pack = pack, .price_micro_yuan = price_max});
   office.check_verified();
 }
 
@@ -278,33 +434,42 @@ TEST_CASE("money is conserved to the micro-yuan over any history of packs and do
     Office office;
     int code = 1;
     std::vector<std::int64_t> doubts;
-    std::map<std::int64_t, std::int64_t> prices;
+    std::map<std::int64_t, int> doubt_codes;
+    std::map<std::int64_t, std::optional<std::int64_t>> prices;
     office.spend(code++, 1);
     for (int step = 0; step < 60; ++step) {
-      int const what = pick(0, 9);
+      int const what = pick(0, 11);
       if (what < 5) {
         office.spend(code++, 1);
       } else if (what == 5) {
-        doubts.push_back(office.doubtful(code++));
+        doubts.push_back(office.doubtful(code));
+        doubt_codes[doubts.back()] = code++;
       } else if (what == 6 && !doubts.empty()) {
         State const as = pick(0, 1) == 0 ? State::lost : State::free;
         office.done(admin::Resolve{.consumption = doubts.back(), .as = as, .note = "n"});
         doubts.pop_back();
       } else if (what == 7) {
         std::int64_t const price = pick(0, 1'000'000);
-        prices[office.add(pick(1, 12), price).id] = price;
+        bool const is_known = pick(0, 1) == 0;  // or later, or never
+        std::int64_t const pack = office.add(pick(1, 12), is_known ? std::optional(price) : std::nullopt).id;
+        prices[pack] = is_known ? std::optional(price) : std::nullopt;
       } else if (what == 8 && !prices.empty()) {
         std::int64_t const pack =
             std::next(prices.begin(), pick(0, static_cast<int>(prices.size()) - 1))->first;
         std::int64_t const price = pick(0, 1'000'000);
-        if (office.act(admin::PricePack{.pack = pack, .price_micro_yuan = price})) prices[pack] = price;
+        office.done(admin::PricePack{.pack = pack, .price_micro_yuan = price});
+        prices[pack] = price;
+      } else if (what == 9 && !doubts.empty()) {
+        REQUIRE(office.speaker.rescue(doubt_codes.at(doubts.back()), caller(1), 100'000 + code++));
+        doubts.pop_back();
       } else {
         office.tested.pass(24h * pick(0, 20));
       }
     }
     for (auto const& [pack, price] : prices) {
+      if (!price) continue;
       CHECK(office.value("SELECT -micro_yuan FROM pack_balance WHERE account = 'source' AND pack = " +
-                         std::to_string(pack)) == std::to_string(price));
+                         std::to_string(pack)) == std::to_string(*price));
     }
     office.check_verified();
   }
@@ -325,6 +490,28 @@ TEST_CASE("a person is erased: keys, mask and sealed number go, the entries and 
   office.check_verified();
   CHECK(office.done(admin::ErasePerson{.phone_key = digest_of(78), .user_key = {}}).count == 0);
   CHECK(office.refused(admin::ErasePerson{}) == admin::Refusal::Kind::invalid);
+}
+
+TEST_CASE("a person is erased by a number from the codes that never brought it, too") {
+  Office office;
+  auto const begun = [&](int code, core::CallerKey who) {
+    core::Intent intent = office.speaker.intent(code, who);
+    intent.user = who;
+    ledger::BeginResult const began = await(office.tested.loop(), office.tested.port().begin(intent));
+    return std::get<ledger::Started>(began).attempt;
+  };
+  office.speaker.settle_ok(begun(1, caller(1)));
+  office.speaker.settle_as(begun(2, caller(1)), State::in_doubt, Cause::timeout);
+  office.speaker.settle_rejected(begun(3, caller(1)));
+  office.speaker.settle_rejected(begun(4, caller(2)));  // somebody else
+  core::AttemptId const open = begun(5, caller(1));
+  admin::ErasePerson const person{.phone_key = digest_of(77), .user_key = {}};
+  CHECK(office.refused(person) == admin::Refusal::Kind::conflict);
+  office.speaker.settle_rejected(open);
+  CHECK(office.done(person).count == 4);
+  CHECK(office.value("SELECT group_concat(id) FROM consumption WHERE user_key IS NOT NULL") == "4");
+  CHECK(office.value("SELECT consumptions FROM erasure") == "4");
+  office.check_verified();
 }
 
 TEST_CASE("a person whose code was rescued is erased under the code and under the blob") {

@@ -46,6 +46,37 @@ TEST_CASE("a second writer is refused with the first one's process id") {
   CHECK(error.sentence.find("process " + std::to_string(::getpid())) != std::string::npos);
 }
 
+TEST_CASE("a ledger that is opened through a symbolic link has the lock of its own name") {
+  Place place;
+  std::filesystem::path const link = place.folder / "link.db";
+  std::filesystem::create_symlink("onetap.db", link);
+  SUBCASE("when the file is there") { place.make(); }
+  SUBCASE("when the link's end does not exist yet") {}
+  std::filesystem::path const through_folder = place.folder / "folder";
+  std::filesystem::create_directory_symlink(place.folder.path(), through_folder);
+  CHECK(storage::lock_path(link) == storage::lock_path(place.path));
+  CHECK(storage::lock_path(through_folder / "link.db") == storage::lock_path(place.path));
+  storage::LedgerFile const first = opened(place.options());
+  storage::LedgerOptions options = place.options();
+  options.path = link;
+  auto const second = storage::open_ledger(options);
+  REQUIRE_FALSE(second.has_value());
+  CHECK(second.error().kind == OpenError::Kind::locked);
+  CHECK(storage::find_lock_holder(link).has_value());
+  CHECK_FALSE(std::filesystem::exists(link.string() + ".lock"));
+}
+
+TEST_CASE("links that lead nowhere or in circles are no reason to fall over") {
+  Place place;
+  std::filesystem::create_symlink("b.db", place.folder / "a.db");
+  std::filesystem::create_symlink("a.db", place.folder / "b.db");
+  storage::LedgerOptions options = place.options();
+  options.path = place.folder / "a.db";
+  CHECK_FALSE(storage::open_ledger(options).has_value());
+  std::filesystem::path const nowhere = place.folder / "none/onetap.db";
+  CHECK(storage::canonical_database(nowhere) == nowhere);
+}
+
 TEST_CASE("a ledger is free again when its holder has gone") {
   Place place;
   place.make();

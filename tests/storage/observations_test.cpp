@@ -67,9 +67,21 @@ class Page {
       raw.connection.run(
           RawLedger::update(id, state == "lost" || state == "free" ? "in_doubt" : "sending", state));
     }
+    book(id, at, state);
     if (!live) return;
     storage::Statement row(raw.connection, "INSERT INTO live_code VALUES (?1, ?2, NULL, ?3, NULL)");
     row.run({digest_of(code), id, at});
+  }
+
+  void book(std::int64_t consumption, std::int64_t at, std::string const& state) {
+    if (state != "ok" && state != "lost") return;
+    bool const lost = state == "lost";
+    storage::Statement entry(raw.connection,
+                             "INSERT INTO entry (kind, pack, consumption, from_account, to_account, units,"
+                             " micro_yuan, at) VALUES (?1, 1, ?2, ?3, ?4, 1, 30000, ?5)");
+    if (lost) entry.run({"doubt", consumption, "source", "doubt", at});
+    entry.run(
+        {lost ? "resolve_lost" : "use", consumption, lost ? "doubt" : "source", lost ? "lost" : "used", at});
   }
 
   void settle(std::int64_t now) {

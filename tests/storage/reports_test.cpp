@@ -165,6 +165,12 @@ TEST_CASE("verify finds what was broken by hand") {
     tamper(tested, "INSERT INTO pack_balance VALUES (1, 'lost', -1, -1)");
     CHECK(breaks(tested, "pack_negative"));
   }
+  SUBCASE("money of a pack that is not its price") {
+    tamper(tested, "UPDATE pack SET source = 'paid', wx_pkg_id = 'P', price_micro_yuan = 60001 WHERE id = 1");
+    CHECK(breaks(tested, "pack_price"));
+    tamper(tested, "UPDATE pack SET price_micro_yuan = 60000 WHERE id = 1");
+    CHECK_FALSE(breaks(tested, "pack_price"));
+  }
   SUBCASE("a missing entry") {
     tamper(tested, "DELETE FROM entry WHERE consumption = 1");
     CHECK(breaks(tested, "state_and_entries"));
@@ -196,7 +202,7 @@ TEST_CASE("verify finds what was broken by hand") {
     tamper(tested, "UPDATE consumption SET finished_at = 1000 WHERE id = 1");
     CHECK(breaks(tested, "sealed_number_kept_too_long"));
     CHECK(reports_of(tested).verify(false).is_clean());
-    CHECK(reports_of(tested).verify(false).notes.rows.size() == 1);
+    CHECK(reports_of(tested).verify(false).notes.rows.size() == 2);  // this, and the open attempt
   }
   SUBCASE("a rejection after doubt") {
     tamper(tested, "UPDATE consumption SET state = 'rejected', cause = '' WHERE id = 2");
@@ -219,6 +225,23 @@ TEST_CASE("verify finds what was broken by hand") {
     CHECK(stopped.is_clean());
     CHECK(stopped.notes.rows.size() == 1);
   }
+}
+
+TEST_CASE("while no server runs, verify notes what the last one left open, and numbers that are overdue") {
+  SqliteUnderTest tested;
+  Speaker speaker(tested);
+  speaker.settle_ok(speaker.started(1, caller(1)));
+  static_cast<void>(speaker.started(2, caller(2)));
+  tested.close();
+  tamper(tested, "UPDATE consumption SET finished_at = 1000 WHERE id = 1");
+  CHECK(reports_of(tested).verify(true).notes.rows.empty());
+  storage::Verification const stopped = reports_of(tested).verify(false);
+  CHECK(stopped.is_clean());
+  REQUIRE(stopped.notes.rows.size() == 2);
+  CHECK(to_text(stopped.notes.at(0, "rule")) == "open_attempt_of_earlier_run");
+  CHECK(to_text(stopped.notes.at(0, "id")) == "2");
+  CHECK(to_text(stopped.notes.at(1, "rule")) == "sealed_number_kept_too_long");
+  CHECK(to_text(stopped.notes.at(1, "id")) == "1");
 }
 
 TEST_CASE("a number whose server was stopped in order is not overdue") {

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "storage/embedded_sql.hpp"
 #include "tests/storage/raw_ledger.hpp"
@@ -129,6 +130,43 @@ TEST_CASE("attempts and entries are append-only") {
   CHECK_FALSE(raw.takes("DELETE FROM attempt"));
   CHECK_FALSE(raw.takes("UPDATE entry SET units = 11"));
   CHECK_FALSE(raw.takes("DELETE FROM entry"));
+}
+
+TEST_CASE("what is never changed is not replaced, either") {
+  RawLedger raw;
+  std::int64_t const id = raw.consumption_in("in_doubt");
+  std::string const consumption = std::to_string(id);
+  raw.connection.run(
+      "INSERT INTO attempt (id, consumption, number, run, cause, opened_at, closed_at)"
+      " VALUES (1, " +
+      consumption +
+      ", 1, 2, 'not_sent', 5, 6);"
+      "INSERT INTO entry (id, kind, pack, from_account, to_account, units, micro_yuan, at)"
+      " VALUES (1, 'purchase', 1, 'source', 'available', 10, 100, 5);"
+      "INSERT INTO erasure VALUES (1, 'phone', 1, 5);"
+      "INSERT INTO key_rotation VALUES (1, zeroblob(8), 5);"
+      "INSERT INTO usage_snapshot VALUES (1, 1, 10, 3, NULL, NULL, NULL, 5, 0)");
+  std::vector<std::string> const rows{
+      "consumption (app, kind, path, state, cause, attempts, run, attempt_opened_at, request_id, code_key,"
+      " client_env, created_at, id)"
+      " VALUES (1, 'quick', 'exchange', 'sending', '', 1, 2, 5, 'r', zeroblob(32), 'release', 5, ",
+      "attempt (consumption, number, run, cause, opened_at, closed_at, id)"
+      " VALUES (" +
+          consumption + ", 2, 2, 'not_sent', 5, 6, ",
+      "entry (kind, pack, from_account, to_account, units, micro_yuan, at, id)"
+      " VALUES ('purchase', 1, 'source', 'available', 1, 1, 5, ",
+      "erasure (by, consumptions, at, id) VALUES ('user', 0, 5, ",
+      "key_rotation (key_id, at, id) VALUES (zeroblob(8), 6, ",
+      "usage_snapshot (pack, wx_all, wx_used, as_of, last_consumption, id) VALUES (1, 10, 4, 6, 0, "};
+  for (std::string const& row : rows) {
+    CAPTURE(row);
+    CHECK_FALSE(raw.takes("INSERT OR REPLACE INTO " + row + "1)"));
+    CHECK(raw.takes("INSERT OR REPLACE INTO " + row + "NULL)"));
+  }
+  CHECK_FALSE(
+      raw.takes("REPLACE INTO attempt (consumption, number, run, cause, opened_at, closed_at)"
+                " VALUES (" +
+                consumption + ", 1, 2, 'rate_limited', 5, 6)"));
 }
 
 TEST_CASE("an entry moves units between the accounts that its kind names") {

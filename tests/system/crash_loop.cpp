@@ -1,6 +1,9 @@
 // Kills a server with SIGKILL, again and again, at random moments and at named points, under load; an
-// independent witness (the sandbox's journal, in a process of its own) tells what reached WeChat.
+// independent witness (witness.py, WeChat in a process of its own) tells what reached WeChat.
 //   crash_loop [--kills N] [--seed S] [--workers W]
+// What reached WeChat and what callers were answered is taken down without the server's code: the witness is
+// Python, and the callers and the reading of its journal are here, on Boost. What the ledger tells, and its
+// v_verify, is read with the server's own storage.
 // Exit 0: nothing was lost and nothing was sent twice. 1: something was; the first sentences are printed.
 
 #include <fcntl.h>
@@ -17,6 +20,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
@@ -36,9 +41,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "app/scenario/caller.hpp"
 #include "app/scenario/witness.hpp"
-#include "core/crypto/digest.hpp"
+#include "core/task.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace onetap::tests {
@@ -184,17 +188,10 @@ struct Tally {
   }
 };
 
-struct Programs {
-  std::string server;   // onetap_crash
-  std::string sandbox;  // onetap
-};
-
 /// One server, its ledger, its WeChat, and their callers.
 class Worker {
  public:
-  Worker(Programs programs, std::uint64_t seed) : programs_(std::move(programs)), random_(seed) {
-    start_sandbox();
-  }
+  explicit Worker(std::uint64_t seed) : random_(seed) { start_witness(); }
 
   Tally run(int kills) {
     while (tally_.kills_total < kills && tally_.is_clean()) cycle();
@@ -219,19 +216,24 @@ class Worker {
 
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
 
-  void start_sandbox() {
-    std::string const ca = (folder_ / "wechat.pem").string();
-    sandbox_ = std::make_unique<Child>(
-        programs_.sandbox, std::vector<std::string>{"sandbox", "--listen", "127.0.0.1:0", "--ca-out", ca},
-        std::vector<std::string>{"PATH=/usr/bin:/bin"}, folder_ / "sandbox.log");
-    auto const address = sandbox_->await_address("sandbox", 10s);
-    if (!address) throw std::runtime_error("the sandbox does not listen: " + sandbox_->output());
-    sandbox_url_ = "https://" + *address;
-    std::ifstream file(ca, std::ios::binary);
-    std::string const pem{std::istreambuf_iterator<char>(file), {}};
-    auto target = app::Target::make(sandbox_url_, pem);
-    if (!target) throw std::runtime_error(target.error());
-    sandbox_target_.emplace(std::move(*target));
+  static asio::ip::tcp::endpoint endpoint_of(std::string const& address) {
+    std::size_t const colon = address.rfind(':');
+    return {asio::ip::make_address(address.substr(0, colon)),
+            static_cast<unsigned short>(std::stoi(address.substr(colon + 1)))};
+  }
+
+  void start_witness() {
+    // By env, so that the system's python3 is taken whatever the shell of this loop would find first.
+    witness_ =
+        std::make_unique<Child>("/usr/bin/env",
+                                std::vector<std::string>{"python3", ONETAP_SOURCE "/tests/system/witness.py",
+                                                         "--ca-out", wechat_ca_.string()},
+                                std::vector<std::string>{"PATH=/usr/bin:/bin"}, folder_ / "witness.log");
+    auto const wechat = witness_->await_address("wechat", 20s);
+    auto const journal = witness_->await_address("journal", 20s);
+    if (!wechat || !journal) throw std::runtime_error("the witness does not listen: " + witness_->output());
+    wechat_url_ = "https://" + *wechat;
+    journal_ = endpoint_of(*journal);
   }
 
   void start_server(std::string const& point, int passes) {
@@ -243,8 +245,8 @@ class Worker {
         "ONETAP_TLS=off",
         "ONETAP_LISTEN=127.0.0.1:0",
         "ONETAP_ADMIN_LISTEN=127.0.0.1:0",
-        "ONETAP_WECHAT_URL=" + sandbox_url_,
-        "ONETAP_WECHAT_CA=" + (folder_ / "wechat.pem").string(),
+        "ONETAP_WECHAT_URL=" + wechat_url_,
+        "ONETAP_WECHAT_CA=" + wechat_ca_.string(),
         "ONETAP_REPLAY_WINDOW=3600",
         "ONETAP_RATE_IP=0",
         "ONETAP_RATE_USER=0",
@@ -255,16 +257,14 @@ class Worker {
       environment.push_back("CRASH_AT=" + point + ":" + std::to_string(passes) + ":" + armed_.string());
     }
     server_.reset();
-    server_ = std::make_unique<Child>(programs_.server, std::vector<std::string>{"serve"}, environment,
+    server_ = std::make_unique<Child>(ONETAP_CRASH_BINARY, std::vector<std::string>{"serve"}, environment,
                                       folder_ / "server.log");
   }
 
   bool wait_for_server() {
     auto const address = server_->await_address("public", 20s);
     if (!address) return false;
-    std::size_t const colon = address->rfind(':');
-    endpoint_ = {asio::ip::make_address(address->substr(0, colon)),
-                 static_cast<unsigned short>(std::stoi(address->substr(colon + 1)))};
+    endpoint_ = endpoint_of(*address);
     return true;
   }
 
@@ -328,7 +328,7 @@ class Worker {
     if (kind == 11) code = "sandbox-token-expired-" + number;
     auto story = std::make_unique<CodeStory>();
     story->code = code;
-    by_digest_[core::crypto::to_hex(core::crypto::sha256(code))] = story.get();
+    by_code_[code] = story.get();
     stories_.push_back(std::move(story));
     touched_.insert(stories_.back().get());
     return *stories_.back();
@@ -499,14 +499,22 @@ class Worker {
   }
 
   [[nodiscard]] std::optional<json::object> read_journal(std::size_t limit) {
-    app::CallAnswer const answer = wechat_caller_.call(
-        *sandbox_target_,
-        {.bytes = app::render_request("GET", "/sandbox/journal?limit=" + std::to_string(limit),
-                                      {{"Host", sandbox_target_->authority}, {"Connection", "close"}}, {})});
-    error_code unreadable;
-    json::value value = json::parse(answer.body, unreadable);
-    if (answer.status != 200 || unreadable || !value.is_object()) {
-      tally_.sentences.push_back("no journal: " + answer.failure);
+    asio::io_context loop{1};
+    boost::beast::tcp_stream stream(loop);
+    http::request<http::empty_body> request(http::verb::get, "/?limit=" + std::to_string(limit), 11);
+    request.set(http::field::host, "127.0.0.1");
+    boost::beast::flat_buffer buffer;
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(boost::none);
+    error_code failure;
+    stream.connect(journal_, failure);
+    if (!failure) http::write(stream, request, failure);
+    if (!failure) http::read(stream, buffer, parser, failure);
+    json::value value;
+    if (!failure) value = json::parse(parser.get().body(), failure);
+    if (failure || !value.is_object()) {
+      tally_.sentences.push_back("no journal: " + failure.message() + ", " +
+                                 (witness_->has_ended() ? witness_->output() : ""));
       return std::nullopt;
     }
     return std::move(value.as_object());
@@ -542,10 +550,10 @@ class Worker {
     std::int64_t calls_sum = 0;
     for (json::value const& entry : journal->at("codes").as_array()) {
       json::object const& counts = entry.as_object();
-      auto const found = by_digest_.find(std::string(counts.at("codeDigest").as_string()));
+      auto const found = by_code_.find(std::string(counts.at("code").as_string()));
       auto const calls = counts.at("calls").to_number<std::int64_t>();
       calls_sum += calls;
-      if (found == by_digest_.end()) {
+      if (found == by_code_.end()) {
         tally_.sentences.push_back("WeChat saw a code that nobody presented");
         continue;
       }
@@ -569,19 +577,18 @@ class Worker {
     if (thorough) tally_.calls_witnessed = calls_sum;
   }
 
-  Programs programs_;
   std::mt19937_64 random_;
   TempFolder folder_;
   std::filesystem::path database_ = folder_ / "onetap.db";
   std::filesystem::path armed_ = folder_ / "armed";
-  std::unique_ptr<Child> sandbox_;
+  std::filesystem::path wechat_ca_ = folder_ / "wechat.pem";
+  std::unique_ptr<Child> witness_;
   std::unique_ptr<Child> server_;
-  std::string sandbox_url_;
-  std::optional<app::Target> sandbox_target_;
-  app::Caller wechat_caller_;
+  std::string wechat_url_;
+  asio::ip::tcp::endpoint journal_;
   asio::ip::tcp::endpoint endpoint_;
   std::vector<std::unique_ptr<CodeStory>> stories_;
-  std::unordered_map<std::string, CodeStory*> by_digest_;
+  std::unordered_map<std::string, CodeStory*> by_code_;
   std::set<CodeStory*> touched_;  // since the last restart
   std::int64_t codes_made_ = 0;
   std::int64_t requests_ = 0;
@@ -626,7 +633,7 @@ void print(Tally const& tally, std::uint64_t seed, std::chrono::seconds took) {
   }
 }
 
-Tally run_workers(Programs const& programs, int kills, int workers, std::uint64_t seed) {
+Tally run_workers(int kills, int workers, std::uint64_t seed) {
   Tally sum;
   std::mutex mutex;
   std::vector<std::jthread> threads;
@@ -635,7 +642,7 @@ Tally run_workers(Programs const& programs, int kills, int workers, std::uint64_
     threads.emplace_back([&, share, i] {
       Tally part;
       try {
-        part = Worker(programs, seed * 1000 + static_cast<std::uint64_t>(i)).run(share);
+        part = Worker(seed * 1000 + static_cast<std::uint64_t>(i)).run(share);
       } catch (std::exception const& error) {
         part.sentences.emplace_back(error.what());
       }
@@ -663,8 +670,7 @@ int main(int argc, char** argv) {
     if (name == "--seed") seed = std::strtoull(argv[i + 1], nullptr, 10);
   }
   auto const begin = std::chrono::steady_clock::now();
-  Tally const tally =
-      run_workers({.server = ONETAP_CRASH_BINARY, .sandbox = ONETAP_BINARY}, kills, workers, seed);
+  Tally const tally = run_workers(kills, workers, seed);
   print(tally, seed,
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin));
   bool const all_killed = tally.kills_total >= kills;

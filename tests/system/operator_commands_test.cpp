@@ -268,6 +268,78 @@ TEST_CASE("a person is found and erased by number or openid, which come from sta
   CHECK(ask("x", "erase").first == 2);
 }
 
+TEST_CASE("a command that names the ledger by a symbolic link reaches the server that has it") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-garbage-1") == 502);
+  std::string const link = (operated.folder() / "link.db").string();
+  std::filesystem::create_symlink("ledger.db", link);
+  CHECK(operated.command({"ledger", "resolve", "1", "lost", "--note", "n", "--db", link}).status == 0);
+  CHECK(operated.ask("SELECT count(*) FROM run") == "1");
+  auto const second = operated.command(
+      {"serve", "--sandbox", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--db", link});
+  CHECK(second.status == 1);
+  CHECK(contains(second.said, "is in use by process"));
+  CHECK_FALSE(std::filesystem::exists(link + ".lock"));
+  CHECK_FALSE(std::filesystem::exists(link + ".key"));
+}
+
+TEST_CASE("nothing found is told as such in every format, and a number as one that was not handed out") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-garbage-1") == 502);
+  for (std::string const format : {"table", "json", "csv"})
+    CHECK(operated.command({"ledger", "find", "--request-id", "none", "--format", format}).status == 1);
+  std::string const line = "echo 13800138000 | LANG=C '" + std::string(ONETAP_BINARY) +
+                           "' ledger find --phone - --db '" + operated.database().string() + "'";
+  Process process("/bin/sh", {"-c", line}, {});
+  CHECK(process.wait() == 1);
+  CHECK(contains(process.text(), "no number like this was handed out"));
+  CHECK_FALSE(contains(process.text(), "reached this server"));
+  CHECK(contains(operated.command({"ledger", "--help"}).said, "--format table|json|csv"));
+}
+
+TEST_CASE("one consumption is shown with its entries, and without what its notes would do to a terminal") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-garbage-1") == 502);
+  CHECK(operated.command({"ledger", "resolve", "1", "lost", "--note", "a \033[2J note"}).status == 0);
+  std::string const shown = operated.command({"ledger", "show", "1"}).said;
+  CHECK(contains(shown, "a ?[2J note"));
+  CHECK_FALSE(contains(shown, "\033"));
+  std::string const json = operated.command({"ledger", "show", "1", "--format", "json"}).said;
+  CHECK(contains(json, R"("attempts": [)"));
+  CHECK(contains(json, R"("entries": [{"entry": "doubt")"));
+}
+
+TEST_CASE("what a server refuses is told in the language of the command") {
+  Operated operated;
+  auto const refused = operated.command({"ledger", "resolve", "1", "lost", "--note", std::string(2000, 'n')});
+  CHECK(refused.status == 1);
+  CHECK(std::ranges::all_of(refused.said, [](char letter) { return static_cast<signed char>(letter) > 0; }));
+}
+
+TEST_CASE("an erasure without a server is done only when no reader keeps the old pages") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(operated.stop() == 0);
+  auto const erase = [&] {
+    std::string const line = "echo o6zAJs-nobody | '" + std::string(ONETAP_BINARY) +
+                             "' erase --openid - --db '" + operated.database().string() + "'";
+    Process process("/bin/sh", {"-c", line}, {});
+    int const status = process.wait();
+    return std::pair(status, process.text());
+  };
+  sqlite3* reader = nullptr;
+  REQUIRE(sqlite3_open(operated.database().c_str(), &reader) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM consumption", nullptr, nullptr, nullptr) ==
+          SQLITE_OK);
+  auto const [held, sentence] = erase();
+  CHECK(held == 1);
+  CHECK(contains(sentence, "erased in 0 consumptions"));
+  CHECK(contains(sentence, "old pages stay in the write-ahead log"));
+  CHECK(operated.ask("SELECT count(*) FROM erasure") == "1");
+  sqlite3_close(reader);
+  CHECK(erase().first == 0);
+}
+
 TEST_CASE("verify tells a healthy ledger, a broken one and none apart by its exit status") {
   Operated operated;
   CHECK(operated.exchange("sandbox-ok-1") == 200);
