@@ -39,7 +39,7 @@ EncryptedUserData encrypt_user_data(std::string_view text, std::string_view sess
   require(::EVP_EncryptUpdate(context.get(), out, &written, bytes_of(text), static_cast<int>(text.size())) ==
           1);
   require(::EVP_EncryptFinal_ex(context.get(), out + written, &last) == 1);
-  sealed.resize(static_cast<std::size_t>(written + last));
+  sealed.resize(static_cast<std::size_t>(written) + static_cast<std::size_t>(last));
   return {.encrypted_data = core::crypto::to_base64(std::span(bytes_of(sealed), sealed.size())),
           .iv = core::crypto::to_base64(std::span(bytes_of(iv), iv.size()))};
 }
