@@ -57,8 +57,8 @@ core::Result<KeyedLedger, OpenError> open_keyed_ledger(storage::LedgerOptions op
     if (auto fault = settle_data_key_files(options.path, options.key_fingerprint))
       return OpenError{.kind = OpenError::Kind::disk, .sentence = *std::move(fault)};
   }
-  return core::Result<KeyedLedger, OpenError>(
-      boost::system::in_place_value, KeyedLedger{.file = std::move(*file), .keyring = std::move(*keyring)});
+  return core::Result<KeyedLedger, OpenError>(boost::system::in_place_value,
+                                              KeyedLedger{.file = std::move(*file), .keyring = *keyring});
 }
 
 core::Result<Keyring, std::string> read_keyring(std::filesystem::path const& database,
