@@ -8,6 +8,8 @@
 #include <limits>
 #include <utility>
 
+#include "core/text.hpp"
+
 namespace onetap::app {
 namespace {
 
@@ -47,10 +49,6 @@ std::string quote(std::string_view text) {
   }
   shown += text.size() > shown_max ? "…\"" : "\"";
   return shown;
-}
-
-bool is_visible_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 std::optional<std::int64_t> read_integer(std::string_view text) {
@@ -102,7 +100,7 @@ Problem read_listen_address(std::string_view text, ListenAddress& value) {
 Problem read_https_url(std::string_view text, HttpsUrl& value) {
   std::string wrong = quote(text) + " is not an https URL; write e.g. https://api.weixin.qq.com";
   constexpr std::string_view scheme = "https://";
-  if (!text.starts_with(scheme) || !is_visible_ascii(text)) return wrong;
+  if (!text.starts_with(scheme) || !core::is_visible_ascii(text)) return wrong;
   if (text.find_first_of("?#@\\\"") != std::string_view::npos) {
     return quote(text) + " has more than host, port and path; write e.g. https://api.weixin.qq.com";
   }

@@ -16,7 +16,6 @@ using Problem = std::optional<std::string>;
 /// The value as a problem may repeat it: short, and nothing that could upset a terminal.
 [[nodiscard]] std::string quote(std::string_view text);
 
-[[nodiscard]] bool is_visible_ascii(std::string_view text);
 [[nodiscard]] std::optional<std::int64_t> read_integer(std::string_view text);
 
 // Readers of one value's text: it is written where there is no problem.

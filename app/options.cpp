@@ -7,6 +7,7 @@
 
 #include "app/option_values.hpp"
 #include "core/crypto/digest.hpp"
+#include "core/text.hpp"
 
 namespace onetap::app {
 namespace {
@@ -26,7 +27,7 @@ Problem apply_appid(std::string_view text, Settings& settings) {
 }
 
 Problem apply_secret(std::string_view text, Settings& settings) {
-  if (text.empty() || text.size() > 128 || !is_visible_ascii(text)) {
+  if (text.empty() || text.size() > 128 || !core::is_visible_ascii(text)) {
     return "is not an AppSecret; it is one line of 32 letters and digits, without quotes or blanks";
   }
   settings.secret = core::AppSecret(std::string(text));
@@ -46,7 +47,7 @@ Problem apply_data_key(std::string_view text, Settings& settings) {
 Problem apply_admin_token(std::string_view text, Settings& settings) {
   constexpr std::size_t bytes_min = 16;
   constexpr std::size_t bytes_max = 512;
-  if (text.size() < bytes_min || text.size() > bytes_max || !is_visible_ascii(text)) {
+  if (text.size() < bytes_min || text.size() > bytes_max || !core::is_visible_ascii(text)) {
     return "is not 16 to 512 visible ASCII characters; make one with: openssl rand -hex 32";
   }
   settings.admin_token = core::OperatorToken(std::string(text));
@@ -73,7 +74,8 @@ Problem apply_service_token(std::string_view text, Settings& settings) {
   settings.service_tokens.clear();
   while (true) {
     std::string_view const token = text.substr(0, text.find(','));
-    bool const usable = token.size() >= bytes_min && token.size() <= bytes_max && is_visible_ascii(token);
+    bool const usable =
+        token.size() >= bytes_min && token.size() <= bytes_max && core::is_visible_ascii(token);
     if (!usable || settings.service_tokens.size() == tokens_max) {
       return "is not one token of 32 to 512 visible ASCII characters, or two with a comma between while "
              "rotating; make one with: openssl rand -hex 32";

@@ -8,6 +8,8 @@
 #include <iostream>
 #include <utility>
 
+#include "core/text.hpp"
+
 namespace onetap::app {
 namespace {
 
@@ -68,14 +70,11 @@ core::Result<core::PhoneNumber, std::string> read_phone_number() {
 
 core::Result<std::string, std::string> read_openid() {
   using Openid = core::Result<std::string, std::string>;
-  constexpr std::size_t bytes_max = 128;
   std::string line;
   if (::isatty(STDIN_FILENO) == 1) std::cerr << "openid: " << std::flush;
   std::getline(std::cin, line);
   std::erase_if(line, [](char letter) { return letter == ' ' || letter == '\r'; });
-  bool const good = !line.empty() && line.size() <= bytes_max &&
-                    std::ranges::all_of(line, [](char letter) { return letter > ' ' && letter <= '~'; });
-  if (good) return Openid(boost::system::in_place_value, std::move(line));
+  if (core::is_openid(line)) return Openid(boost::system::in_place_value, std::move(line));
   return Openid(boost::system::in_place_error, "standard input has no openid");
 }
 

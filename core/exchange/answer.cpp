@@ -45,12 +45,6 @@ constexpr std::array rules{
     ErrcodeRule{1400001, Verdict::no_quota, Cause::no_quota, "the resource pack is used up"},
 };
 
-ErrcodeRule const* rule_for(std::int64_t errcode) {
-  auto const found =
-      std::ranges::find(rules, errcode, [](ErrcodeRule const& rule) { return std::int64_t{rule.errcode}; });
-  return found == rules.end() ? nullptr : &*found;
-}
-
 Cause doubt_cause(TransportFailure failure) {
   switch (failure) {
     case TransportFailure::timeout: return Cause::timeout;
@@ -58,12 +52,6 @@ Cause doubt_cause(TransportFailure failure) {
     case TransportFailure::too_large: return Cause::malformed_answer;
     default: return Cause::connection_lost;
   }
-}
-
-std::string transport_hint(WeChatReply const& reply) {
-  std::string hint(to_string(reply.failure));
-  if (!reply.failure_detail.empty()) hint.append(": ").append(reply.failure_detail);
-  return hint;
 }
 
 struct ErrcodeAndText {
@@ -162,6 +150,18 @@ std::string_view to_string(TransportFailure failure) {
 }
 
 std::span<ErrcodeRule const> errcode_rules() { return rules; }
+
+ErrcodeRule const* rule_for(std::int64_t errcode) {
+  auto const found =
+      std::ranges::find(rules, errcode, [](ErrcodeRule const& rule) { return std::int64_t{rule.errcode}; });
+  return found == rules.end() ? nullptr : &*found;
+}
+
+std::string transport_hint(WeChatReply const& reply) {
+  std::string hint(to_string(reply.failure));
+  if (!reply.failure_detail.empty()) hint.append(": ").append(reply.failure_detail);
+  return hint;
+}
 
 std::string rid_of(std::string_view errmsg) {
   constexpr std::string_view mark = "rid: ";

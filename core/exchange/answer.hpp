@@ -44,6 +44,11 @@ struct ErrcodeRule {
 
 /// Every errcode this server knows. One that is not here is doubt.
 [[nodiscard]] std::span<ErrcodeRule const> errcode_rules();
+/// Its row; null for one that is not here.
+[[nodiscard]] ErrcodeRule const* rule_for(std::int64_t errcode);
+
+/// Why there is no answer, in one line for the operator.
+[[nodiscard]] std::string transport_hint(WeChatReply const& reply);
 
 /// `appid` is the one whose code was sent; `now` is compared with the watermark's time.
 [[nodiscard]] Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, WallTime now);

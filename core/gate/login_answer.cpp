@@ -17,13 +17,6 @@ constexpr int user_blocked_errcode = 40226;
 constexpr int call_limit_errcode = 45011;
 constexpr int invalid_signature_errcode = 87009;
 
-ErrcodeRule const* rule_for(std::int64_t errcode) {
-  auto const rules = errcode_rules();
-  auto const found =
-      std::ranges::find(rules, errcode, [](ErrcodeRule const& rule) { return std::int64_t{rule.errcode}; });
-  return found == rules.end() ? nullptr : &*found;
-}
-
 bool is_key(std::string_view base64) {
   auto const key = crypto::from_base64(base64);
   return key && key->size() == wechat_key_bytes;
@@ -59,11 +52,7 @@ LoginFailure refused(std::int64_t errcode, std::string rid) {
 }  // namespace
 
 Result<Identity, LoginFailure> judge_login_answer(WeChatReply const& reply) {
-  if (reply.delivery != Delivery::answered) {
-    std::string hint(to_string(reply.failure));
-    if (!reply.failure_detail.empty()) hint.append(": ").append(reply.failure_detail);
-    return unavailable(std::move(hint));
-  }
+  if (reply.delivery != Delivery::answered) return unavailable(transport_hint(reply));
   auto const body = parse_wechat_json(reply.body);
   if (!body) return unavailable("not JSON, HTTP status " + std::to_string(reply.http_status));
   auto const errcode = wechat_integer_member(*body, "errcode");

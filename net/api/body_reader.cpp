@@ -1,9 +1,6 @@
 #include "net/api/body_reader.hpp"
 
-#include <algorithm>
 #include <utility>
-
-#include "core/limits.hpp"
 
 namespace onetap::net {
 
@@ -19,22 +16,33 @@ core::Problem BodyReader::problem(core::Charged charged) const {
   return {.code = core::ProblemCode::invalid_request, .charged = charged, .field = fault_};
 }
 
-std::string_view BodyReader::read(std::string_view name, bool required) {
+bool BodyReader::flag(std::string_view name) {
+  auto const* const member = body_ ? body_->if_contains(name) : nullptr;
+  if (member == nullptr) return false;
+  if (!member->is_bool()) fault(std::string(name) + " must be true or false");
+  return member->is_bool() && member->get_bool();
+}
+
+std::string_view BodyReader::read_text(std::string_view name, bool required) {
   if (!body_) return {};
   auto const member = core::string_member(*body_, name);
   if (member) return *member;
-  bool const absent = member.error() == core::MemberFault::absent;
-  if (!absent) fault(std::string(name) + " must be a string");
-  if (absent && required) fault(std::string(name) + " is missing");
+  note(name, member.error(), required, "a string");
   return {};
 }
 
-bool is_visible_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char character) { return character > ' ' && character < '\x7f'; });
+std::optional<std::int64_t> BodyReader::read_integer(std::string_view name, bool required) {
+  if (!body_) return std::nullopt;
+  auto const member = core::integer_member(*body_, name);
+  if (member) return *member;
+  note(name, member.error(), required, "an integer");
+  return std::nullopt;
 }
 
-bool is_openid(std::string_view text) {
-  return !text.empty() && text.size() <= core::limits::openid_bytes_max && is_visible_ascii(text);
+void BodyReader::note(std::string_view name, core::MemberFault why, bool required, std::string_view wanted) {
+  bool const absent = why == core::MemberFault::absent;
+  if (absent && required) fault(std::string(name) + " is missing");
+  if (!absent) fault(std::string(name) + " must be " + std::string(wanted));
 }
 
 }  // namespace onetap::net

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,15 +10,18 @@
 
 namespace onetap::net {
 
-/// Reads the string members of a client's JSON body one by one, and remembers the first fault. Views point
-/// into it.
+/// Reads the members of a client's JSON body one by one, and remembers the first fault. Views point into it.
 class BodyReader {
  public:
   explicit BodyReader(std::string_view body);
 
-  /// Empty where it is absent, or no string.
-  std::string_view required(std::string_view name) { return read(name, true); }
-  std::string_view optional(std::string_view name) { return read(name, false); }
+  /// Texts: empty where there is none.
+  std::string_view required(std::string_view name) { return read_text(name, true); }
+  std::string_view optional(std::string_view name) { return read_text(name, false); }
+  std::optional<std::int64_t> required_integer(std::string_view name) { return read_integer(name, true); }
+  std::optional<std::int64_t> optional_integer(std::string_view name) { return read_integer(name, false); }
+  /// False where there is none.
+  bool flag(std::string_view name);
 
   /// `text` names the member and says what would be right.
   void fault(std::string text);
@@ -28,13 +32,12 @@ class BodyReader {
   [[nodiscard]] core::Problem problem(core::Charged charged = core::Charged::absent) const;
 
  private:
-  std::string_view read(std::string_view name, bool required);
+  std::string_view read_text(std::string_view name, bool required);
+  std::optional<std::int64_t> read_integer(std::string_view name, bool required);
+  void note(std::string_view name, core::MemberFault why, bool required, std::string_view wanted);
 
   core::Result<core::json::object, core::JsonRefusal> body_;
   std::string fault_;
 };
-
-[[nodiscard]] bool is_visible_ascii(std::string_view text);
-[[nodiscard]] bool is_openid(std::string_view text);
 
 }  // namespace onetap::net

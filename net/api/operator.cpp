@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/crypto/digest.hpp"
+#include "net/api/body_reader.hpp"
 #include "net/api/problem_response.hpp"
 
 namespace onetap::net {
@@ -42,54 +43,26 @@ bool is_our_origin(std::string_view origin, std::string_view host) {
   return scheme != std::string_view::npos && iequals(origin.substr(scheme + 3), host);
 }
 
-core::Problem invalid(std::string field) {
-  return {.code = core::ProblemCode::invalid_request, .field = std::move(field)};
-}
-
-/// Reads the members of a body one by one and remembers the first fault.
-class Members {
+/// What only operators' bodies have.
+class OperatorBody : public BodyReader {
  public:
-  explicit Members(std::string_view text) : body_(core::parse_client_json(text)) {
-    if (!body_) fault("body: " + std::string(core::to_string(body_.error())));
-  }
+  using BodyReader::BodyReader;
 
-  std::string text(std::string_view name, bool required) {
-    if (!body_) return {};
-    auto const member = core::string_member(*body_, name);
-    if (member) return std::string(*member);
-    note(name, member.error(), required, "a string");
-    return {};
-  }
-  std::optional<std::int64_t> integer(std::string_view name, bool required) {
-    if (!body_) return std::nullopt;
-    auto const member = core::integer_member(*body_, name);
-    if (member) return *member;
-    note(name, member.error(), required, "an integer");
-    return std::nullopt;
-  }
   std::optional<core::WallTime> time(std::string_view name) {
     constexpr std::int64_t end_of_time = 253'402'300'799;  // the year 9999
-    std::optional<std::int64_t> const at = integer(name, false);
+    std::optional<std::int64_t> const at = optional_integer(name);
     if (!at) return std::nullopt;
     if (*at < 0 || *at > end_of_time) fault(std::string(name) + " must be unix seconds");
     return core::wall_time_of_unix_ms(std::clamp<std::int64_t>(*at, 0, end_of_time) * 1000);
   }
-  bool flag(std::string_view name) {
-    auto const* const member = body_ ? body_->if_contains(name) : nullptr;
-    if (member == nullptr) return false;
-    if (!member->is_bool()) fault(std::string(name) + " must be true or false");
-    return member->is_bool() && member->get_bool();
-  }
-  std::string absolute_path(std::string_view name, bool required) {
-    std::string path = text(name, required);
-    bool const given = required || !path.empty();
-    // The server's own folder is nothing a caller should have to know.
-    if (given && (!path.starts_with('/') || path.ends_with('/') || path.find('\0') != std::string::npos))
+  // The server's own folder is nothing a caller should have to know.
+  std::string absolute_path(std::string_view name, std::string_view path) {
+    if (!path.starts_with('/') || path.ends_with('/') || path.find('\0') != std::string_view::npos)
       fault(std::string(name) + " must be the absolute path of a file");
-    return path;
+    return std::string(path);
   }
   std::optional<core::Digest> digest(std::string_view name) {
-    std::string const hex = text(name, false);
+    std::string_view const hex = optional(name);
     if (hex.empty()) return std::nullopt;
     core::Digest digest{};
     bool good = hex.size() == 2 * digest.size();
@@ -101,21 +74,6 @@ class Members {
     if (!good) fault(std::string(name) + " must be 64 hex digits");
     return digest;
   }
-
-  void fault(std::string sentence) {
-    if (!fault_) fault_ = std::move(sentence);
-  }
-  [[nodiscard]] std::optional<std::string> const& first_fault() const { return fault_; }
-
- private:
-  void note(std::string_view name, core::MemberFault why, bool required, std::string_view wanted) {
-    bool const absent = why == core::MemberFault::absent;
-    if (absent && required) fault(std::string(name) + " is missing");
-    if (!absent) fault(std::string(name) + " must be " + std::string(wanted));
-  }
-
-  core::Result<json::object, core::JsonRefusal> body_;
-  std::optional<std::string> fault_;
 };
 
 int status_of(admin::Refusal::Kind kind) {
@@ -183,67 +141,67 @@ std::optional<Response> OperatorApi::admit(Request const& request) const {
 }
 
 core::Task<Response> OperatorApi::resolve(Request const& request) {
-  Members members(request.body);
-  std::string const as = members.text("as", true);
-  if (as != "lost" && as != "free") members.fault("as must be lost or free");
+  OperatorBody body(request.body);
+  std::string const as = std::string(body.required("as"));
+  if (as != "lost" && as != "free") body.fault("as must be lost or free");
   admin::Resolve act{.consumption = id_in(request.path),
                      .as = as == "free" ? core::State::free : core::State::lost,
-                     .note = members.text("note", true)};
+                     .note = std::string(body.required("note"))};
   constexpr std::size_t note_bytes_max = 1000;
-  if (act.note.empty() || act.note.size() > note_bytes_max) members.fault("note must be 1 to 1000 bytes");
-  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  if (act.note.empty() || act.note.size() > note_bytes_max) body.fault("note must be 1 to 1000 bytes");
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = std::move(act), .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
 }
 
 core::Task<Response> OperatorApi::add_pack(Request const& request) {
-  Members members(request.body);
-  std::string const kind = members.text("kind", true);
-  if (kind != "quick" && kind != "realtime") members.fault("kind must be quick or realtime");
-  admin::AddPack act{.appid = members.text("appid", true),
+  OperatorBody body(request.body);
+  std::string const kind = std::string(body.required("kind"));
+  if (kind != "quick" && kind != "realtime") body.fault("kind must be quick or realtime");
+  admin::AddPack act{.appid = std::string(body.required("appid")),
                      .kind = kind == "realtime" ? core::Kind::realtime : core::Kind::quick,
-                     .trial = members.flag("trial"),
-                     .units = members.integer("units", true).value_or(0),
-                     .used_before = members.integer("usedBefore", false).value_or(0),
-                     .price_micro_yuan = members.integer("priceMicroYuan", false),
-                     .starts = members.time("startsAt"),
-                     .ends = members.time("endsAt"),
-                     .wx_pkg_id = members.text("wxPkgId", false)};
-  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+                     .trial = body.flag("trial"),
+                     .units = body.required_integer("units").value_or(0),
+                     .used_before = body.optional_integer("usedBefore").value_or(0),
+                     .price_micro_yuan = body.optional_integer("priceMicroYuan"),
+                     .starts = body.time("startsAt"),
+                     .ends = body.time("endsAt"),
+                     .wx_pkg_id = std::string(body.optional("wxPkgId"))};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = std::move(act), .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
 }
 
 core::Task<Response> OperatorApi::price_pack(Request const& request) {
-  Members members(request.body);
-  admin::PricePack const act{.pack = members.integer("pack", true).value_or(0),
-                             .price_micro_yuan = members.integer("priceMicroYuan", true).value_or(0)};
-  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  OperatorBody body(request.body);
+  admin::PricePack const act{.pack = body.required_integer("pack").value_or(0),
+                             .price_micro_yuan = body.required_integer("priceMicroYuan").value_or(0)};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = act, .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
 }
 
 core::Task<Response> OperatorApi::erase(Request const& request) {
-  Members members(request.body);
-  admin::ErasePerson const act{.phone_key = members.digest("phoneKey"),
-                               .user_key = members.digest("userKey")};
-  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  OperatorBody body(request.body);
+  admin::ErasePerson const act{.phone_key = body.digest("phoneKey"), .user_key = body.digest("userKey")};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = act, .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
 }
 
 core::Task<Response> OperatorApi::back_up(Request const& request) {
-  Members members(request.body);
-  std::string file = members.absolute_path("file", true);
-  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  OperatorBody body(request.body);
+  std::string file = body.absolute_path("file", body.required("file"));
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Answer const answer = co_await upkeep_.back_up(std::move(file));
   co_return response_to(request, answer);
 }
 
 core::Task<Response> OperatorApi::rotate_key(Request const& request) {
-  Members members(request.body);
-  std::string new_key_file = members.absolute_path("newKeyFile", false);
-  if (members.first_fault()) co_return problem_response(invalid(*members.first_fault()), request);
+  OperatorBody body(request.body);
+  std::string new_key_file(body.optional("newKeyFile"));
+  if (!new_key_file.empty()) new_key_file = body.absolute_path("newKeyFile", new_key_file);
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Answer const answer = co_await upkeep_.rotate_key(std::move(new_key_file));
   co_return response_to(request, answer);
 }

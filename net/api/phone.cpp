@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.hpp"
+#include "core/text.hpp"
 #include "net/api/problem_response.hpp"
 
 namespace onetap::net {
@@ -27,7 +28,7 @@ bool read_code(BodyReader& body, std::string_view& code) {
     body.fault("code must have 1 to 512 characters");
   } else if (code.find_first_of("\"\\") != std::string_view::npos) {
     body.fault("code has quotes around or in it: send detail.code itself");
-  } else if (!is_visible_ascii(code)) {
+  } else if (!core::is_visible_ascii(code)) {
     body.fault("code must be visible ASCII");
   }
   return body.is_faultless();
@@ -47,7 +48,8 @@ std::string_view read_scene(BodyReader& body) {
 
 std::string_view read_out_id(BodyReader& body) {
   std::string_view const out_id = body.optional("outId");
-  bool const fits = !out_id.empty() && out_id.size() <= limits::out_id_bytes_max && is_visible_ascii(out_id);
+  bool const fits =
+      !out_id.empty() && out_id.size() <= limits::out_id_bytes_max && core::is_visible_ascii(out_id);
   if (body.has("outId") && !fits) body.fault("outId must be 1 to 64 visible ASCII characters");
   return out_id;
 }
@@ -66,7 +68,7 @@ core::IdempotencyKey read_idempotency_key(Request const& request, BodyReader& bo
   if (!given) return {};
   bool const sized = given->size() >= limits::idempotency_key_bytes_min &&
                      given->size() <= limits::idempotency_key_bytes_max;
-  if (request.repeats_header("Idempotency-Key") || !sized || !is_visible_ascii(*given))
+  if (request.repeats_header("Idempotency-Key") || !sized || !core::is_visible_ascii(*given))
     body.fault("Idempotency-Key must be 16 to 128 visible ASCII characters, once");
   return core::IdempotencyKey(std::string(*given));
 }
@@ -170,7 +172,7 @@ std::optional<core::CallerKey> PhoneApi::read_user(BodyReader& body, core::Calle
   std::string_view const appid = body.optional("appid");
   if (body.has("appid") && appid != appid_) body.fault("appid is not of a mini program that is served here");
   std::string_view const openid = body.optional("openid");
-  if (body.has("openid") && !is_openid(openid))
+  if (body.has("openid") && !core::is_openid(openid))
     body.fault("openid must be 1 to 128 visible ASCII characters");
   if (openid.empty()) return std::nullopt;
   return keyring_.user_key(appid_, openid);

@@ -5,6 +5,7 @@
 
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
+#include "core/text.hpp"
 #include "net/api/body_reader.hpp"
 #include "net/api/problem_response.hpp"
 #include "net/api/quota.hpp"
@@ -40,7 +41,8 @@ core::Task<Response> SessionApi::open(Request const& request, core::Caller const
   std::string_view const openid = brings_login ? body.required("openid") : std::string_view();
   std::string_view const session_key = brings_login ? body.required("sessionKey") : std::string_view();
   if (!brings_login && !is_js_code(js_code)) body.fault("jsCode must be 1 to 128 of A-Z a-z 0-9 _ -");
-  if (brings_login && !is_openid(openid)) body.fault("openid must be 1 to 128 visible ASCII characters");
+  if (brings_login && !core::is_openid(openid))
+    body.fault("openid must be 1 to 128 visible ASCII characters");
   if (brings_login && !is_session_key(session_key)) body.fault("sessionKey must be base64 of 16 bytes");
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
 
