@@ -20,9 +20,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/crypto/digest.hpp"
 #include "storage/ledger_file.hpp"
 #include "storage/ledger_thread.hpp"
+#include "tests/bench/bench_exchange.hpp"
 
 namespace onetap::tests {
 namespace {
@@ -44,32 +44,6 @@ class SystemClock final : public core::Clock {
     throw std::logic_error("nobody sleeps here");
   }
 };
-
-core::Digest digest_of(std::uint64_t number) { return core::crypto::sha256(std::to_string(number)); }
-
-core::Intent intent_of(std::uint64_t number, core::WallTime at) {
-  core::Intent intent;
-  intent.code_key = {digest_of(number)};
-  intent.caller = core::CallerKey{intent.code_key.digest};
-  intent.appid = "wx0123456789abcdef";
-  intent.request_id = "01J" + std::to_string(1'000'000'000'000'000 + number);
-  intent.scene = "login";
-  intent.client_env = core::ClientEnv::release;
-  intent.at = at;
-  return intent;
-}
-
-core::Settlement outcome_of(core::AttemptId attempt, std::uint64_t number, core::WallTime at) {
-  core::Settlement outcome;
-  outcome.attempt = attempt;
-  outcome.state = core::State::ok;
-  outcome.errcode = 0;
-  outcome.sealed_number.assign(110, static_cast<unsigned char>(number));
-  outcome.phone_mask = "138****8000";
-  outcome.phone_key = digest_of(number + 1);
-  outcome.at = at;
-  return outcome;
-}
 
 storage::LedgerOptions options_for(std::filesystem::path const& path, storage::Now now) {
   storage::LedgerOptions options;

@@ -22,9 +22,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/crypto/digest.hpp"
 #include "storage/ledger_file.hpp"
 #include "storage/reports.hpp"
+#include "tests/bench/bench_exchange.hpp"
 
 namespace onetap::tests {
 namespace {
@@ -33,32 +33,6 @@ using SteadyClock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr std::size_t batch_size = 64;
-
-core::Digest digest_of(std::uint64_t number) { return core::crypto::sha256(std::to_string(number)); }
-
-core::Intent intent_of(std::uint64_t number, core::WallTime at) {
-  core::Intent intent;
-  intent.code_key = {digest_of(number)};
-  intent.caller = core::CallerKey{intent.code_key.digest};
-  intent.appid = "wx0123456789abcdef";
-  intent.request_id = "01J" + std::to_string(1'000'000'000'000'000 + number);
-  intent.scene = "login";
-  intent.client_env = core::ClientEnv::release;
-  intent.at = at;
-  return intent;
-}
-
-core::Settlement outcome_of(core::AttemptId attempt, std::uint64_t number, core::WallTime at) {
-  core::Settlement outcome;
-  outcome.attempt = attempt;
-  outcome.state = core::State::ok;
-  outcome.errcode = 0;
-  outcome.sealed_number.assign(110, static_cast<unsigned char>(number));
-  outcome.phone_mask = "138****8000";
-  outcome.phone_key = digest_of(number + 1);
-  outcome.at = at;
-  return outcome;
-}
 
 /// What this thread and process have used so far.
 struct Usage {
