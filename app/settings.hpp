@@ -80,6 +80,7 @@ struct Settings {
 
   core::VerifyLevel verify = core::VerifyLevel::signature;
   bool allow_devtools = true;
+  bool send_openid = false;
   std::vector<core::ServiceToken> service_tokens;
   std::chrono::seconds session_idle{0};
   std::chrono::seconds session_max{0};

@@ -121,23 +121,16 @@ Table Reports::query(std::string_view sql, std::initializer_list<Parameter> para
   return table;
 }
 
-Table Reports::daily() { return query(report_sql("daily"), {}); }
-Table Reports::packs() { return query(report_sql("packs"), {}); }
-Table Reports::in_doubt() { return query(report_sql("in_doubt"), {}); }
-Table Reports::consumption(std::int64_t id) { return query(report_sql("consumption"), {id}); }
-
-Table Reports::consumptions_of_request(std::string_view request_id) {
-  return query(report_sql("consumptions_of_request"), {request_id});
+Table Reports::named(std::string_view name, std::initializer_list<Parameter> parameters) {
+  return query(report_sql(name), parameters);
 }
-
-Table Reports::latest_consumptions(int count) { return query(report_sql("latest_consumptions"), {count}); }
 
 Verification Reports::verify(bool server_runs,
                              std::function<void(std::int64_t done, std::int64_t about)> const& progress,
                              std::stop_token const& stop) {
   Watched const watched(connection_, progress, stop);
   Verification verification;
-  Table all = query(report_sql("verify"), {});
+  Table all = named("verify");
   verification.violations.columns = all.columns;
   verification.notes.columns = all.columns;
   for (std::vector<Value>& row : all.rows) {
@@ -145,7 +138,7 @@ Verification Reports::verify(bool server_runs,
     (is_note ? verification.notes : verification.violations).rows.push_back(std::move(row));
   }
   if (!server_runs) {
-    for (std::vector<Value>& row : query(report_sql("verify_stopped"), {}).rows)
+    for (std::vector<Value>& row : named("verify_stopped").rows)
       verification.notes.rows.push_back(std::move(row));
   }
   for (std::string_view const check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check"}) {

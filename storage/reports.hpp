@@ -43,13 +43,8 @@ class Reports {
   /// A sentence for the operator when there is no readable ledger of this schema.
   [[nodiscard]] static core::Result<Reports, std::string> open(std::filesystem::path const& path);
 
-  [[nodiscard]] Table daily();
-  [[nodiscard]] Table packs();
-  [[nodiscard]] Table in_doubt();
-  [[nodiscard]] Table consumption(std::int64_t id);
-  [[nodiscard]] Table consumptions_of_request(std::string_view request_id);
-  /// The newest first.
-  [[nodiscard]] Table latest_consumptions(int count);
+  /// What the statement of schema/reports.sql with this name reads; std::out_of_range when there is none.
+  [[nodiscard]] Table named(std::string_view name, std::initializer_list<Parameter> parameters = {});
 
   /// All invariants. While no server runs, what its start puts right (an open attempt, an overdue number)
   /// is a note. `progress` hears of work done, of about how much; `stop` ends it with a SqliteError.

@@ -223,8 +223,10 @@ void Statement::bind(std::initializer_list<Parameter> parameters) {
         result = sqlite3_bind_int64(statement, index, parameter.integer());
         break;
       case Parameter::Type::text:
-        result = sqlite3_bind_text64(statement, index, parameter.text().data(), parameter.text().size(),
-                                     SQLITE_TRANSIENT, SQLITE_UTF8);
+        // A view of nothing is an empty text, not SQL's NULL.
+        result =
+            sqlite3_bind_text64(statement, index, parameter.text().empty() ? "" : parameter.text().data(),
+                                parameter.text().size(), SQLITE_TRANSIENT, SQLITE_UTF8);
         break;
       case Parameter::Type::bytes:
         result = sqlite3_bind_blob64(statement, index, parameter.bytes().data(), parameter.bytes().size(),

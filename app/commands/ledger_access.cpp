@@ -224,7 +224,7 @@ core::Result<std::string, std::string> LedgerAccess::app(std::string const& name
   if (!named.empty()) return App(boost::system::in_place_value, named);
   auto opened = reports();
   if (!opened) return App(boost::system::in_place_error, opened.error());
-  storage::Table const apps = opened->query("SELECT appid FROM app", {});
+  storage::Table const apps = opened->named("apps");
   if (apps.rows.size() == 1) return App(boost::system::in_place_value, storage::to_text(apps.at(0, "appid")));
   char const* const configured = std::getenv("APPID");
   if (apps.rows.empty() && configured != nullptr && *configured != '\0')
@@ -289,7 +289,7 @@ core::Result<KeyedLedger, std::string> LedgerAccess::open() const {
   };
   auto opened = reports();
   if (!opened) return refuse(opened.error());
-  storage::Table const meta = opened->query("SELECT m.mode, m.replay_window_ms FROM meta AS m", {});
+  storage::Table const meta = opened->named("meta");
   if (meta.rows.empty()) return refuse("the ledger " + database_.string() + " was never served");
   std::int64_t const window_ms = std::get<std::int64_t>(meta.at(0, "replay_window_ms"));
   storage::LedgerOptions options{

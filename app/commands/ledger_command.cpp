@@ -34,14 +34,25 @@ struct LedgerArguments {
 constexpr std::int64_t rows_max = 1000;  // of a list for people
 
 std::vector<Heading> const summary_headings{
-    {"kind", "kind"},           {"codes", "codes"},      {"ok", "ok"},     {"rejected", "rejected"},
-    {"retryable", "retryable"}, {"in_doubt", "doubt"},   {"lost", "lost"}, {"free", "free"},
-    {"wechat_calls", "calls"},  {"amount_yuan", "yuan"},
+    {"kind", "kind"},
+    {"codes", "codes"},
+    {"ok", "ok"},
+    {"rejected", "rejected"},
+    {"retryable", "retryable"},
+    {"in_doubt", "doubt"},
+    {"lost", "lost"},
+    {"free", "free"},
+    {"wechat_calls", "calls"},
+    {"amount_yuan", "yuan"},
+    {"amount_estimated_yuan", "estimated"},
 };
 std::vector<Heading> const daily_headings{
-    {"day", "day"},           {"kind", "kind"},           {"codes", "codes"},      {"ok", "ok"},
-    {"rejected", "rejected"}, {"retryable", "retryable"}, {"in_doubt", "doubt"},   {"lost", "lost"},
-    {"free", "free"},         {"wechat_calls", "calls"},  {"amount_yuan", "yuan"},
+    {"day", "day"},           {"kind", "kind"},
+    {"codes", "codes"},       {"ok", "ok"},
+    {"rejected", "rejected"}, {"retryable", "retryable"},
+    {"in_doubt", "doubt"},    {"lost", "lost"},
+    {"free", "free"},         {"wechat_calls", "calls"},
+    {"amount_yuan", "yuan"},  {"amount_estimated_yuan", "estimated"},
 };
 std::vector<Heading> const pack_headings{
     {"pack_id", "pack"},       {"kind", "kind"},
@@ -78,10 +89,7 @@ int print(Table const& table, LedgerArguments const& arguments, std::vector<Head
 }
 
 void tell_gaps(Reports& reports) {
-  Table const gaps = reports.query(
-      "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', since / 1000, 'unixepoch') AS since,"
-      " strftime('%Y-%m-%dT%H:%M:%SZ', until / 1000, 'unixepoch') AS until FROM gap ORDER BY id",
-      {});
+  Table const gaps = reports.named("gaps");
   for (std::size_t row = 0; row < gaps.rows.size(); ++row) {
     std::cerr << "onetap: gap " << china_time(to_text(gaps.at(row, "since"))) << " – "
               << china_time(to_text(gaps.at(row, "until")))
@@ -91,36 +99,27 @@ void tell_gaps(Reports& reports) {
 
 int summary(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
   tell_gaps(reports);
-  Table const table = reports.query(
-      "SELECT app_id, kind, sum(codes) AS codes, sum(ok) AS ok, sum(rejected) AS rejected,"
-      " sum(retryable) AS retryable, sum(in_doubt) AS in_doubt, sum(lost) AS lost, sum(free) AS free,"
-      " sum(wechat_calls) AS wechat_calls, round(sum(amount_yuan), 6) AS amount_yuan,"
-      " round(sum(amount_estimated_yuan), 6) AS amount_estimated_yuan"
-      " FROM v_daily WHERE (?1 = '' OR app_id = ?1) AND day >= ?2 GROUP BY app_id, kind ORDER BY app_id, "
-      "kind",
-      {std::string_view(filters.app), std::string_view(filters.since_day)});
+  Table const table =
+      reports.named("summary", {std::string_view(filters.app), std::string_view(filters.since_day)});
   return print(table, arguments, summary_headings);
 }
 
 int daily(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
-  Table const table = reports.query(
-      "SELECT * FROM v_daily WHERE (?1 = '' OR app_id = ?1) AND day >= ?2 ORDER BY day, app_id, kind",
-      {std::string_view(filters.app), std::string_view(filters.since_day)});
+  Table const table =
+      reports.named("daily", {std::string_view(filters.app), std::string_view(filters.since_day)});
   return print(table, arguments, daily_headings);
 }
 
 int packs(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
   tell_gaps(reports);
   Table const table =
-      reports.query("SELECT * FROM v_packs WHERE (?1 = '' OR app_id = ?1) ORDER BY app_id, kind, pack_id",
-                    {std::string_view(filters.app)});
+      reports.named("packs", {std::string_view(filters.app), std::string_view(filters.since_time)});
   return print(table, arguments, pack_headings);
 }
 
 int in_doubt(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
   Table const table =
-      reports.query("SELECT * FROM v_in_doubt WHERE (?1 = '' OR app_id = ?1) AND since >= ?2 ORDER BY id",
-                    {std::string_view(filters.app), std::string_view(filters.since_time)});
+      reports.named("in_doubt", {std::string_view(filters.app), std::string_view(filters.since_time)});
   return print(table, arguments, doubt_headings);
 }
 
@@ -130,9 +129,9 @@ bool is_month(std::string_view text) {
 
 int statement(Reports& reports, LedgerArguments const& arguments, Filters const& filters) {
   if (!is_month(arguments.month)) return fail(exit_usage, "--month is a month like 2026-11");
-  Table const table = reports.query(
-      "SELECT * FROM v_monthly WHERE (?1 = '' OR app_id = ?1) AND month = ?2 ORDER BY app_id, kind, pack_id",
-      {std::string_view(filters.app), std::string_view(arguments.month)});
+  if (!arguments.since.empty()) return fail(exit_usage, "a statement is of one --month, not --since");
+  Table const table =
+      reports.named("statement", {std::string_view(filters.app), std::string_view(arguments.month)});
   if (arguments.month >= china_day(wall_now()).substr(0, arguments.month.size()))
     std::cerr << "onetap: " << arguments.month << " is not over: its lines can still change\n";
   return print(table, arguments, statement_headings);
@@ -150,21 +149,12 @@ void print_fields(Table const& table, std::string const& indent) {
 }
 
 int show(LedgerAccess const& access, Reports& reports, LedgerArguments const& arguments) {
-  Table const consumption = reports.consumption(arguments.id);
+  Table const consumption = reports.named("consumption", {arguments.id});
   if (consumption.rows.empty())
     return fail(exit_not_done, "there is no consumption " + std::to_string(arguments.id));
   if (arguments.format == Format::csv) return print(consumption, arguments, {});
-  Table const attempts = reports.query(
-      "SELECT number AS refused_attempt, cause, errcode, rid,"
-      " strftime('%Y-%m-%dT%H:%M:%SZ', closed_at / 1000, 'unixepoch') AS at"
-      " FROM attempt WHERE consumption = ?1 ORDER BY number",
-      {arguments.id});
-  Table const entries = reports.query(
-      "SELECT kind AS entry, pack, from_account || ' to ' || to_account AS moved, micro_yuan / 1000000.0 AS "
-      "yuan,"
-      " note, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch') AS at"
-      " FROM entry WHERE consumption = ?1 ORDER BY id",
-      {arguments.id});
+  Table const attempts = reports.named("attempts_of", {arguments.id});
+  Table const entries = reports.named("entries_of", {arguments.id});
   if (arguments.format == Format::json) {
     std::cout << "[\n  " << json_object(consumption, 0, {{"attempts", attempts}, {"entries", entries}})
               << "\n]\n";
@@ -232,13 +222,10 @@ int find(LedgerAccess const& access, Reports& reports, LedgerArguments const& ar
   int status = exit_done;
   std::optional<Person> const person = person_named_by(access, arguments, status);
   if (!person) return status;
-  Table const table = reports.query(
-      "SELECT v.* FROM v_consumptions AS v JOIN consumption AS c ON c.id = v.id"
-      " WHERE (?1 IS NULL OR c.phone_key = ?1) AND (?2 = '' OR v.request_id = ?2)"
-      " AND (?3 = '' OR v.out_id = ?3) AND v.created_at >= ?4 AND (?5 = '' OR v.app_id = ?5)"
-      " AND (?7 IS NULL OR c.user_key = ?7) ORDER BY v.id DESC LIMIT ?6",
-      {person->phone_key, std::string_view(arguments.request_id), std::string_view(arguments.out_id),
-       std::string_view(filters.since_time), std::string_view(filters.app), rows_max, person->user_key});
+  Table const table =
+      reports.named("find", {std::string_view(filters.app), std::string_view(filters.since_time),
+                             person->phone_key, person->user_key, std::string_view(arguments.request_id),
+                             std::string_view(arguments.out_id), rows_max});
   if (std::ssize(table.rows) == rows_max)
     std::cerr << "onetap: these are the newest " << rows_max << "; name more to find the others\n";
   int const found = table.rows.empty() ? exit_not_done : exit_done;

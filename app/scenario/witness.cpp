@@ -110,8 +110,9 @@ std::optional<std::string> WechatWitness::control(std::string_view path, std::st
 }
 
 core::Result<storage::Table, std::string> LedgerWitness::rows_of_request(std::string_view request_id) const {
-  return read<storage::Table>(
-      path_, [request_id](storage::Reports& reports) { return reports.consumptions_of_request(request_id); });
+  return read<storage::Table>(path_, [request_id](storage::Reports& reports) {
+    return reports.named("consumptions_of_request", {request_id});
+  });
 }
 
 core::Result<LedgerTotals, std::string> LedgerWitness::totals() const {
@@ -129,7 +130,9 @@ core::Result<storage::Table, std::string> LedgerWitness::query(std::string_view 
 }
 
 core::Result<storage::Table, std::string> LedgerWitness::daily() const {
-  return read<storage::Table>(path_, [](storage::Reports& reports) { return reports.daily(); });
+  return read<storage::Table>(path_, [](storage::Reports& reports) {
+    return reports.named("daily", {std::string_view(), std::string_view()});
+  });
 }
 
 core::Result<storage::Verification, std::string> LedgerWitness::verify() const {

@@ -19,6 +19,7 @@ struct ConsumeService::Flight {
 struct ConsumeService::Exchange {
   Intent intent;
   Code code;
+  OpenId openid;
   std::optional<EncryptedPhone> encrypted;
   SteadyTime started;
   SteadyTime deadline;
@@ -83,6 +84,7 @@ Task<PhoneResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_key)
                                .client_env = request.client_env,
                                .at = ports_.clock.wall()},
                     .code = std::move(request.code),
+                    .openid = std::move(request.openid),
                     .encrypted = std::move(request.encrypted),
                     .started = now,
                     .deadline = now + wechat_answer_time_ + limits::exchange_time_beyond_wechat,
@@ -128,7 +130,8 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Begin /*
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Call /*action*/) {
   WeChatReply const reply = co_await ports_.wechat.get_user_phone_number(
-      std::move(exchange.line), exchange.token->token, exchange.code, wechat_answer_time_, exchange.deadline);
+      std::move(exchange.line), exchange.token->token, exchange.code, exchange.openid, wechat_answer_time_,
+      exchange.deadline);
   co_return event::Answered{judge_phone_answer(reply, exchange.intent.appid, ports_.clock.wall())};
 }
 

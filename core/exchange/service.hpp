@@ -29,6 +29,7 @@ struct ConsumeRequest {
   std::string out_id;
   ClientEnv client_env = ClientEnv::unknown;
   std::optional<CallerKey> user{};            // of a session, or whom a backend names
+  OpenId openid{};                            // told to WeChat; empty: not
   std::optional<EncryptedPhone> encrypted{};  // rescues a lost answer, where there is a user
 };
 

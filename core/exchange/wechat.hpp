@@ -69,11 +69,11 @@ class WeChat {
   [[nodiscard]] virtual Task<LineResult> open_line(SteadyTime deadline) = 0;
 
   /// POST /wxa/business/getuserphonenumber (facts/wechat-api.md §1.1). A dead or missing line is replaced
-  /// while no byte has left. `answer_time` runs from the first byte written to the last read, and never
-  /// beyond `deadline`.
+  /// while no byte has left. An empty `openid` is left out. `answer_time` runs from the first byte written to
+  /// the last read, and never beyond `deadline`.
   [[nodiscard]] virtual Task<WeChatReply> get_user_phone_number(std::unique_ptr<WeChatLine> line,
                                                                 AccessToken access_token, Code code,
-                                                                milliseconds answer_time,
+                                                                OpenId openid, milliseconds answer_time,
                                                                 SteadyTime deadline) = 0;
 
   /// POST /cgi-bin/stable_token in normal mode (facts §3.1).

@@ -96,8 +96,12 @@ Response answer_of(core::PhoneResult const& result, Request const& request) {
 }  // namespace
 
 PhoneApi::PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
-                   core::crypto::Keyring const& keyring, std::string appid)
-    : service_(service), decrypting_(decrypting), gate_(gate), keyring_(keyring), appid_(std::move(appid)) {}
+                   core::crypto::Keyring const& keyring, Settings settings)
+    : service_(service),
+      decrypting_(decrypting),
+      gate_(gate),
+      keyring_(keyring),
+      settings_(std::move(settings)) {}
 
 core::Task<Response> PhoneApi::consume(Request const& request, core::Caller const& caller) {
   auto read = read_consume(request, caller);
@@ -132,7 +136,7 @@ std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read_consume(Request
     if (auto limited = gate_.limit_user(*user, consume_access)) return *limited;
   }
   core::ConsumeRequest presented{.code = core::Code(std::string(code)),
-                                 .appid = appid_,
+                                 .appid = settings_.appid,
                                  .kind = kind,
                                  .caller = user,
                                  .request_id = request.request_id,
@@ -140,8 +144,9 @@ std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read_consume(Request
                                  .out_id = std::string(out_id),
                                  .client_env = caller.client_env,
                                  .user = user,
+                                 .openid = openid_of(body, caller),
                                  .encrypted = std::move(encrypted)};
-  if (!user && !key.empty()) presented.caller = keyring_.caller_key(appid_, key);
+  if (!user && !key.empty()) presented.caller = keyring_.caller_key(settings_.appid, key);
   return presented;
 }
 
@@ -158,7 +163,7 @@ std::variant<core::DecryptRequest, core::Problem> PhoneApi::read_decrypt(Request
     if (auto limited = gate_.limit_user(*user, decrypt_access)) return *limited;
   }
   return core::DecryptRequest{.encrypted = {.encrypted_data = std::string(data), .iv = std::string(iv)},
-                              .appid = appid_,
+                              .appid = settings_.appid,
                               .user = *user,
                               .kind = kind,
                               .request_id = request.request_id,
@@ -170,12 +175,22 @@ std::optional<core::CallerKey> PhoneApi::read_user(BodyReader& body, core::Calle
   if (caller.session) return caller.session->user;
   if (!caller.is_backend) return std::nullopt;
   std::string_view const appid = body.optional("appid");
-  if (body.has("appid") && appid != appid_) body.fault("appid is not of a mini program that is served here");
+  if (body.has("appid") && appid != settings_.appid)
+    body.fault("appid is not of a mini program that is served here");
   std::string_view const openid = body.optional("openid");
   if (body.has("openid") && !core::is_openid(openid))
     body.fault("openid must be 1 to 128 visible ASCII characters");
   if (openid.empty()) return std::nullopt;
-  return keyring_.user_key(appid_, openid);
+  return keyring_.user_key(settings_.appid, openid);
+}
+
+// What WeChat is told: nothing, unless it is wanted and known.
+core::OpenId PhoneApi::openid_of(BodyReader& body, core::Caller const& caller) const {
+  if (!settings_.send_openid) return {};
+  if (!caller.session) return core::OpenId(std::string(caller.is_backend ? body.optional("openid") : ""));
+  auto const openid = keyring_.open(core::crypto::SealedField::openid, core::row_of(caller.session->user),
+                                    caller.session->sealed_openid);
+  return openid ? core::OpenId(std::string(openid->reveal())) : core::OpenId();
 }
 
 }  // namespace onetap::net

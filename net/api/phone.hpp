@@ -21,8 +21,13 @@ inline constexpr core::RouteAccess decrypt_access{.session = core::RouteAccess::
 /// The routes under /phone that hand out numbers.
 class PhoneApi {
  public:
+  struct Settings {
+    std::string appid;
+    bool send_openid = false;  // ONETAP_SEND_OPENID: WeChat is told whose code it is
+  };
+
   PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
-           core::crypto::Keyring const& keyring, std::string appid);
+           core::crypto::Keyring const& keyring, Settings settings);
 
   /// POST /phone/consume
   [[nodiscard]] core::Task<Response> consume(Request const& request, core::Caller const& caller);
@@ -35,12 +40,13 @@ class PhoneApi {
   [[nodiscard]] std::variant<core::DecryptRequest, core::Problem> read_decrypt(Request const& request,
                                                                                core::Caller const& caller);
   [[nodiscard]] std::optional<core::CallerKey> read_user(BodyReader& body, core::Caller const& caller) const;
+  [[nodiscard]] core::OpenId openid_of(BodyReader& body, core::Caller const& caller) const;
 
   core::ConsumeService& service_;
   core::DecryptService& decrypting_;
   core::Gatekeeper& gate_;
   core::crypto::Keyring const& keyring_;
-  std::string appid_;
+  Settings settings_;
 };
 
 }  // namespace onetap::net

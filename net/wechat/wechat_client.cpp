@@ -106,13 +106,14 @@ core::Task<core::LineResult> WeChatClient::open_line(core::SteadyTime deadline) 
 
 core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_ptr<core::WeChatLine> line,
                                                                   core::AccessToken access_token,
-                                                                  core::Code code,
+                                                                  core::Code code, core::OpenId openid,
                                                                   core::milliseconds answer_time,
                                                                   core::SteadyTime deadline) {
   std::string target = address_.base_path + "/wxa/business/getuserphonenumber?access_token=";
   target += percent_encoded(access_token.reveal());
-  std::string body = json::serialize(json::object{{"code", code.reveal()}});
-  return send(std::move(line), {.method = "POST", .target = std::move(target), .body = std::move(body)},
+  json::object body{{"code", code.reveal()}};
+  if (!openid.empty()) body["openid"] = openid.reveal();
+  return send(std::move(line), {.method = "POST", .target = std::move(target), .body = json::serialize(body)},
               answer_time, deadline);
 }
 

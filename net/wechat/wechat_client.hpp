@@ -33,7 +33,7 @@ class WeChatClient final : public core::WeChat {
   [[nodiscard]] core::Task<core::LineResult> open_line(core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_user_phone_number(std::unique_ptr<core::WeChatLine> line,
                                                                     core::AccessToken access_token,
-                                                                    core::Code code,
+                                                                    core::Code code, core::OpenId openid,
                                                                     core::milliseconds answer_time,
                                                                     core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string appid, core::AppSecret secret,

@@ -19,7 +19,8 @@ constexpr std::string_view referer = "https://servicewechat.com/wx0123456789abcd
 
 /// The public surface, without its sockets.
 struct Surface : GateBench {
-  explicit Surface(core::VerifyLevel level, core::RatePolicy address = {}, core::RatePolicy user = {})
+  explicit Surface(core::VerifyLevel level, core::RatePolicy address = {}, core::RatePolicy user = {},
+                   bool send_openid = false)
       : GateBench(),
         gate(clock, sessions, user_keys, log,
              {.level = level,
@@ -29,6 +30,8 @@ struct Surface : GateBench {
               .user = user,
               .everybody = {},
               .seed = "seed"}),
+        phone(consuming, decrypting, gate, keyring,
+              {.appid = std::string(appid), .send_openid = send_openid}),
         router(net::public_routes({.gate = gate,
                                    .load = load,
                                    .sessions = session_api,
@@ -95,7 +98,7 @@ struct Surface : GateBench {
   core::Gatekeeper gate;
   net::SessionApi session_api{logins, clock, [this](core::Kind) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
-  net::PhoneApi phone{consuming, decrypting, gate, keyring, std::string(appid)};
+  net::PhoneApi phone;
   net::Router router;
 };
 
@@ -218,6 +221,26 @@ TEST_CASE("a backend names the user, who is limited like any other") {
   Surface::Sent other = sent;
   other.body = R"({"code":"a-code","openid":"o-wang","appid":"wxffffffffffffffff"})";
   CHECK(code_of(surface.send(other)) == "INVALID_REQUEST");
+}
+
+TEST_CASE("WeChat is told whose code it is, where that is wanted and known") {
+  auto const openids_told = [](bool send_openid) {
+    Surface surface(core::VerifyLevel::session, {.requests = 10}, {.requests = 10}, send_openid);
+    auto const session = surface.open_session("li");
+    surface.hold_token();
+    std::string const of_session = "Bearer " + std::string(session.token.reveal());
+    std::string const of_backend = "Bearer " + std::string(service_token);
+    auto const consume = [&](std::string const& body, std::string const& authorization) {
+      surface.wechat.phone_replies.push_back(ScriptedWeChat::says(R"({"errcode":40029})"));
+      CHECK(code_of(surface.send({.body = body, .headers = {authorized(authorization)}})) == "CODE_INVALID");
+    };
+    consume(R"({"code":"code-1","openid":"o-wang"})", of_session);
+    consume(R"({"code":"code-2","openid":"o-wang"})", of_backend);
+    consume(R"({"code":"code-3"})", of_backend);
+    return surface.wechat.openids_sent;
+  };
+  CHECK(openids_told(true) == std::vector<std::string>{"li", "o-wang", ""});
+  CHECK(openids_told(false) == std::vector<std::string>{"", "", ""});
 }
 
 TEST_CASE("under load logins are refused first and codes last, before anything is done") {

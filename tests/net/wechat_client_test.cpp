@@ -26,8 +26,9 @@ core::Task<WeChatReply> send_code(net::WeChatClient& client, core::Clock& clock,
                                   std::string token = "a-token", core::milliseconds answer_time = patience) {
   core::SteadyTime const deadline = clock.steady() + patience;
   auto line = client.take_line();
-  WeChatReply reply = co_await client.get_user_phone_number(
-      std::move(line), core::AccessToken(std::move(token)), core::Code("a-code"), answer_time, deadline);
+  WeChatReply reply =
+      co_await client.get_user_phone_number(std::move(line), core::AccessToken(std::move(token)),
+                                            core::Code("a-code"), core::OpenId(), answer_time, deadline);
   co_return reply;
 }
 
@@ -346,13 +347,28 @@ TEST_CASE("where nobody listens nothing was sent") {
   bench.run(test());
 }
 
+TEST_CASE("an openid goes along when there is one") {
+  ServerBench bench;
+  auto const client = bench.client();
+  auto test = [&]() -> core::Task<> {
+    core::SteadyTime const deadline = bench.clock.steady() + patience;
+    WeChatReply const reply = co_await client->get_user_phone_number(
+        nullptr, core::AccessToken("t"), core::Code("c"), core::OpenId("o1"), patience, deadline);
+    CHECK(reply.delivery == Delivery::answered);
+  };
+  bench.run(test(), *client);
+  REQUIRE(bench.seen.size() == 1);
+  CHECK(bench.seen.front().body == R"({"code":"c","openid":"o1"})");
+}
+
 TEST_CASE("after its deadline nothing is sent") {
   ServerBench bench;
   auto const client = bench.client();
   auto test = [&]() -> core::Task<> {
     core::LineResult opened = co_await client->open_line(bench.clock.steady() + patience);
-    WeChatReply const reply = co_await client->get_user_phone_number(
-        std::move(opened.line), core::AccessToken("t"), core::Code("c"), 1s, bench.clock.steady());
+    WeChatReply const reply =
+        co_await client->get_user_phone_number(std::move(opened.line), core::AccessToken("t"),
+                                               core::Code("c"), core::OpenId(), 1s, bench.clock.steady());
     CHECK(reply.delivery == Delivery::not_sent);
     CHECK(reply.failure == TransportFailure::timeout);
   };
@@ -388,7 +404,8 @@ TEST_CASE("a line that closes after it was taken is replaced before any byte, to
     bench.hang_up.notify_all();
     while (bench.open > 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
     WeChatReply const second = co_await bench.client.get_user_phone_number(
-        std::move(line), core::AccessToken("t"), core::Code("c"), patience, bench.clock.steady() + patience);
+        std::move(line), core::AccessToken("t"), core::Code("c"), core::OpenId(), patience,
+        bench.clock.steady() + patience);
     CHECK(second.delivery == Delivery::answered);
   };
   bench.run(test());

@@ -626,6 +626,32 @@ TEST_CASE("what the old key sealed is gone from the files once nobody reads old 
   CHECK_FALSE(holds_old());
 }
 
+TEST_CASE("packs that were over before a day are left out of those since it") {
+  Office office;  // 2124-11-22
+  admin::AddPack pack;
+  pack.appid = "wx0000000000000001";
+  pack.units = 10;
+  pack.ends = office.tested.now() + 24h;
+  std::int64_t const ending = office.done(pack).id;
+  std::int64_t const endless = office.add(10, 1'000).id;
+  auto const listed = [&](std::string_view app, std::string_view since) {
+    auto reports = storage::Reports::open(office.tested.path());
+    REQUIRE(reports.has_value());
+    storage::Table const packs = reports->named("packs", {app, since});
+    std::string ids;
+    for (std::size_t row = 0; row < packs.rows.size(); ++row) {
+      if (storage::to_text(packs.at(row, "source")) != "overdraft")
+        ids += storage::to_text(packs.at(row, "pack_id")) + " ";
+    }
+    return ids;
+  };
+  std::string const both = std::to_string(ending) + " " + std::to_string(endless) + " ";
+  CHECK(listed("", "") == both);
+  CHECK(listed("", "2124-11-23T08:00:00Z") == both);
+  CHECK(listed("", "2124-11-23T08:00:01Z") == std::to_string(endless) + " ");
+  CHECK(listed("wx9999999999999999", "").empty());
+}
+
 TEST_CASE("the scenes view counts by button and place") {
   Office office;
   core::Intent intent = office.speaker.intent(1, caller(1));

@@ -83,7 +83,7 @@ TEST_CASE("a consumption is shown with its times in UTC, by its id and by its re
   speaker.settle_ok(std::get<ledger::Started>(began).attempt);
 
   storage::Reports reports = reports_of(tested);
-  storage::Table const table = reports.consumptions_of_request("request-1");
+  storage::Table const table = reports.named("consumptions_of_request", {std::string_view("request-1")});
   REQUIRE(table.rows.size() == 1);
   CHECK(to_text(table.at(0, "app_id")) == "wx0000000000000001");
   CHECK(to_text(table.at(0, "path")) == "exchange");
@@ -95,9 +95,9 @@ TEST_CASE("a consumption is shown with its times in UTC, by its id and by its re
   CHECK(to_text(table.at(0, "created_at")) == "2124-11-22T08:00:00Z");
   CHECK(to_text(table.at(0, "finished_at")) == "2124-11-22T08:00:02Z");
   std::int64_t const id = std::get<std::int64_t>(table.at(0, "id"));
-  CHECK(reports.consumption(id).rows == table.rows);
-  CHECK(reports.consumption(id + 1).rows.empty());
-  CHECK(reports.latest_consumptions(10).rows == table.rows);
+  CHECK(reports.named("consumption", {id}).rows == table.rows);
+  CHECK(reports.named("consumption", {id + 1}).rows.empty());
+  CHECK(reports.named("latest_consumptions", {10}).rows == table.rows);
 }
 
 TEST_CASE("the daily view counts codes, calls and money by China's days") {
@@ -115,7 +115,7 @@ TEST_CASE("the daily view counts codes, calls and money by China's days") {
   tested.pass(core::milliseconds(1));
   speaker.settle_ok(speaker.started(7, caller(1)));
 
-  storage::Table const days = reports_of(tested).daily();
+  storage::Table const days = reports_of(tested).named("daily", {std::string_view(), std::string_view()});
   REQUIRE(days.rows.size() == 2);
   CHECK(to_text(days.at(0, "day")) == "2124-11-22");
   CHECK(to_text(days.at(0, "codes")) == "6");
@@ -136,7 +136,7 @@ TEST_CASE("what is in doubt is listed with its cause") {
   Speaker speaker(tested);
   speaker.settle_ok(speaker.started(1, caller(1)));
   speaker.settle_as(speaker.started(2, caller(1)), State::in_doubt, Cause::http_error);
-  storage::Table const table = reports_of(tested).in_doubt();
+  storage::Table const table = reports_of(tested).named("in_doubt", {std::string_view(), std::string_view()});
   REQUIRE(table.rows.size() == 1);
   CHECK(to_text(table.at(0, "cause")) == "http_error");
   CHECK(to_text(table.at(0, "since")) == "2124-11-22T08:00:00Z");

@@ -32,6 +32,7 @@ class ScriptedWeChat final : public core::WeChat {
   bool hold_answers = false;  // until let_go()
 
   std::vector<std::string> codes_sent;
+  std::vector<std::string> openids_sent;  // empty: none
   std::vector<std::string> tokens_used;
   int token_requests = 0;
 
@@ -70,8 +71,9 @@ class ScriptedWeChat final : public core::WeChat {
 
   [[nodiscard]] core::Task<core::WeChatReply> get_user_phone_number(
       std::unique_ptr<core::WeChatLine> /*line*/, core::AccessToken access_token, core::Code code,
-      core::milliseconds /*answer_time*/, core::SteadyTime deadline) override {
+      core::OpenId openid, core::milliseconds /*answer_time*/, core::SteadyTime deadline) override {
     before_call();
+    openids_sent.emplace_back(openid.reveal());
     codes_sent.emplace_back(code.reveal());
     tokens_used.emplace_back(access_token.reveal());
     if (hold_answers) [[maybe_unused]]

@@ -150,6 +150,16 @@ TEST_CASE("no table for people is wider than 100 columns") {
   }
 }
 
+TEST_CASE("the tables tell how much of the money is estimated; a statement is of a month") {
+  Operated operated;
+  CHECK(operated.exchange("sandbox-ok-1") == 200);
+  CHECK(contains(operated.command({"ledger", "summary"}).said, "estimated"));
+  CHECK(contains(operated.command({"ledger", "daily"}).said, "estimated"));
+  auto const mixed = operated.command({"ledger", "statement", "--month", "2026-11", "--since", "7d"});
+  CHECK(mixed.status == 2);
+  CHECK(contains(mixed.said, "not --since"));
+}
+
 TEST_CASE("a backup taken while serving is restored beside it, and refuses exchanges at first") {
   Operated operated;
   CHECK(operated.exchange("sandbox-ok-1") == 200);
