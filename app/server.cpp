@@ -198,11 +198,14 @@ class Server {
         wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_address)),
         tokens_(clock_, wechat_, log_, {.appid = settings_.appid, .secret = settings_.secret},
                 settings_.wechat_timeout, random_fraction),
+        calls_({.clock = clock_, .wechat = wechat_, .tokens = tokens_, .skew = skew_, .log = log_},
+               settings_.appid),
         service_({.clock = clock_,
                   .ledger = ledger_,
                   .sessions = ledger_,
                   .wechat = wechat_,
                   .tokens = tokens_,
+                  .calls = calls_,
                   .keyring = keyring_,
                   .log = log_},
                  settings_.wechat_timeout),
@@ -247,10 +250,12 @@ class Server {
 
   ExitStatus run() {
     raise_descriptor_limit(settings_.connections_max, log_);
+    wechat_.on_reply([this](core::WeChatReply const& reply) { compare_clocks(reply); });
     say_where();
     if (listen()) {
       resolving_.spawn(wechat_.run());
       tasks_.spawn(tokens_.run());
+      tasks_.spawn(calls_.run());
       tasks_.spawn(maintain_ledger());
       tasks_.spawn(keep_sessions());
       tasks_.spawn(load_.run());
@@ -356,11 +361,12 @@ class Server {
     return true;
   }
 
-  [[nodiscard]] std::vector<std::string> unreadiness() const {
+  [[nodiscard]] std::vector<std::string> unreadiness() {
     std::vector<std::string> reasons;
     if (!tokens_.current())
       reasons.emplace_back(tokens_.misconfigured() ? "access_token refused: see the log"
                                                    : "no access_token yet");
+    if (calls_.refusal()) reasons.emplace_back("no codes are sent to WeChat at the moment: see the log");
     if (!ledger_.writable()) reasons.emplace_back("the ledger cannot be written");
     if (service_.refuses()) reasons.emplace_back("restored from a backup a moment ago");
     if (stopping_) reasons.emplace_back("stopping");
@@ -396,6 +402,19 @@ class Server {
       bool const told = co_await clock_.wait(stop_, clock_.steady() + limits::ticket_key_time);
       if (!told && listener_tls_) listener_tls_->rotate_ticket_keys();
     }
+  }
+
+  void compare_clocks(core::WeChatReply const& reply) {
+    core::SteadyTime const now = clock_.steady();
+    skew_.observe(reply.date, now);
+    core::WallTime const wall = clock_.wall();
+    bool const is_told = clock_alarm_ && now - *clock_alarm_ < limits::repeated_log_interval;
+    if (!skew_.is_off(wall, now) || is_told) return;
+    clock_alarm_ = now;
+    log_.error("clock_off", {{"wechat_is_ahead_s", skew_.offset(wall, now)->count()},
+                             {"hint",
+                              "put this machine's clock right (NTP): at 5 minutes off nothing is "
+                              "exchanged any more"}});
   }
 
   [[nodiscard]] double ledger_queue_fill() const {
@@ -443,6 +462,7 @@ class Server {
     bool const operators_left = co_await operator_.drain(deadline);
     stop_.notify_all();
     tokens_.stop();
+    calls_.stop();
     load_.stop();
     wechat_.stop();
     signals_.cancel();
@@ -485,8 +505,11 @@ class Server {
   asio::signal_set signals_;
   core::crypto::Keyring keyring_;
   storage::LedgerThread ledger_;
+  core::ClockSkew skew_;
+  std::optional<core::SteadyTime> clock_alarm_;  // the last
   net::WeChatClient wechat_;
   core::TokenKeeper tokens_;
+  core::CallControl calls_;
   core::ConsumeService service_;
   core::DecryptService decrypting_;
   core::SessionBook sessions_;

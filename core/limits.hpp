@@ -65,7 +65,10 @@ inline constexpr auto ticket_key_time = 12h;  // a TLS ticket key serves so long
 inline constexpr auto exchange_time_beyond_wechat = 1500ms;
 inline constexpr auto wechat_connect_time = 1500ms;
 inline constexpr std::size_t exchanges_in_flight_max =
-    1024;  // each holds a request, a line and ledger commands
+    1024;  // each holds a request and ledger commands; those beyond wechat_calls_max wait for their turn
+inline constexpr std::size_t wechat_calls_max = 128;  // codes that WeChat is asked about at a time
+// Token, connection and turn must be there by then, so that WeChat gets its whole time.
+inline constexpr auto exchange_ready_time = 1300ms;
 inline constexpr auto follower_time =
     20s;                                 // for a duplicate that waits: beyond any exchange with a slow disk
 inline constexpr auto code_life = 5min;  // facts §1.4
@@ -81,6 +84,18 @@ inline constexpr std::size_t wechat_json_depth_max = 8;
 inline constexpr auto wechat_idle_time = 5s;
 inline constexpr std::size_t wechat_idle_lines_max = 32;
 inline constexpr auto resolve_refresh_time = 60s;
+
+// The circuit breaker.
+inline constexpr std::size_t breaker_untrusted_in_a_row = 5;
+inline constexpr std::size_t breaker_window = 20;  // answers, of which half may not be untrusted
+inline constexpr auto breaker_pause_min = 1s;
+inline constexpr auto breaker_pause_max = 30s;
+inline constexpr auto breaker_misconfigured_pause = 5s;
+inline constexpr auto probe_time = 3s;
+
+// Our clock against WeChat's Date.
+inline constexpr auto clock_skew_alarm = 2min;
+inline constexpr auto clock_skew_refused = 5min;
 
 // The access token: refreshed ahead of its end (facts §3.1: the old one lives on for 5 minutes).
 inline constexpr auto token_refresh_ahead = 300s;

@@ -92,8 +92,8 @@ net::Router Sandbox::make_router() {
   using net::Request;
   auto const wechat = [this](Request const& request) { return answer_as_wechat(request); };
   std::vector<net::Route> routes;
-  for (std::string_view const path :
-       {stable_token_path, token_path, phone_number_path, login_path, user_encrypt_key_path}) {
+  for (std::string_view const path : {stable_token_path, token_path, phone_number_path, login_path,
+                                      user_encrypt_key_path, api_quota_path}) {
     routes.push_back({.method = "GET", .path = path, .body = net::Body::any, .handle = wechat});
     routes.push_back({.method = "POST", .path = path, .body = net::Body::any, .handle = wechat});
   }
@@ -104,6 +104,7 @@ net::Router Sandbox::make_router() {
   add("POST", "/sandbox/reset", [this](Request const& request) { return reset(request); });
   add("POST", "/sandbox/token/expire", [this](Request const& request) { return expire_tokens(request); });
   add("POST", "/sandbox/codes", [this](Request const& request) { return issue_code(request); });
+  add("POST", "/sandbox/user-key", [this](Request const& request) { return show_user_key(request); });
   return {std::move(routes),
           [this](net::Refusal refusal, std::string_view allowed_methods, Request const& request) {
             return refuse(refusal, allowed_methods, request);
@@ -225,6 +226,24 @@ core::Task<net::Response> Sandbox::issue_code(net::Request const& request) {
     object["encryptedData"] = encrypted->encrypted_data;
     object["iv"] = encrypted->iv;
   }
+  co_return json_response(200, object);
+}
+
+core::Task<net::Response> Sandbox::show_user_key(net::Request const& request) {
+  std::optional<json::object> const body = control_body(request.body);
+  if (!body) co_return control_error(400, "the body must be a JSON object");
+  json::value const* const js_code = body->if_contains("jsCode");
+  if (js_code == nullptr || !js_code->is_string()) co_return control_error(400, "jsCode must be a string");
+  json::value const* const rotate = body->if_contains("rotate");
+  if (rotate != nullptr && !rotate->is_bool()) co_return control_error(400, "rotate must be true or false");
+  std::string_view const who = js_code->get_string();
+  if (rotate != nullptr && rotate->get_bool()) state_.rotate_user_key(who);
+  auto const key = state_.latest_user_key(who);
+  if (!key) co_return control_error(400, "nobody has logged in with this jsCode");
+  json::object object;
+  object["encryptKey"] = key->encrypt_key;
+  object["iv"] = key->iv;
+  object["version"] = key->version;
   co_return json_response(200, object);
 }
 

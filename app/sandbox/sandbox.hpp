@@ -37,6 +37,9 @@ struct SandboxOptions {
 ///   POST /sandbox/codes {"testCode"?,"jsCode"?}    {"code","expiresIn"}: what a tap on the button yields;
 ///                                                  for who logged in with jsCode "encryptedData" and "iv",
 ///                                                  too
+///   POST /sandbox/user-key {"jsCode","rotate"?}    {"encryptKey","iv","version"}: what getLatestUserKey
+///                                                  hands to the page of who logged in with jsCode; with
+///                                                  "rotate": true of a new version
 ///
 /// Lives on the loop; must be stopped and drained before it is destroyed.
 class Sandbox {
@@ -70,6 +73,7 @@ class Sandbox {
   [[nodiscard]] core::Task<net::Response> reset(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> expire_tokens(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> issue_code(net::Request const& request);
+  [[nodiscard]] core::Task<net::Response> show_user_key(net::Request const& request);
   [[nodiscard]] Moment now() const { return {.steady = clock_.steady(), .wall = clock_.wall()}; }
 
   asio::io_context& loop_;

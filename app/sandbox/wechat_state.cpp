@@ -60,6 +60,7 @@ constexpr std::array error_texts{
     ErrorText{43002, "require POST method", RidStyle::plain},
     ErrorText{44002, "empty post data", RidStyle::after_hint},
     ErrorText{40003, "invalid openid", RidStyle::plain},
+    ErrorText{76021, "cgi_path not found", RidStyle::plain},
     ErrorText{87009, "invalid signature", RidStyle::plain},
     ErrorText{1400001, "no enough quota", RidStyle::plain},
     ErrorText{unlisted_errcode, "something that no page lists", RidStyle::plain},
@@ -138,6 +139,12 @@ std::string wechat_key(std::string const& text) {
   return core::crypto::to_base64(std::span(digest).first(key_bytes));
 }
 
+constexpr std::string_view user_key_iv = "6003f73ec441c386";
+
+std::string user_key(std::string const& openid, int version) {
+  return wechat_key("user_key:" + openid + ":" + std::to_string(version));
+}
+
 /// What never gets as far as a WeChat answer; none for the other behaviours.
 std::optional<WechatAnswer> broken_answer(TestBehaviour behaviour) {
   if (behaviour == TestBehaviour::garble_answer) {
@@ -202,6 +209,7 @@ WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry
   bool const is_post = call.method == "POST";
   if (is_post && !call.has_content_length) return {.status = 412, .body = {}};
   if (call.path == user_encrypt_key_path) return get_user_encrypt_key(call, now, entry);
+  if (call.path == api_quota_path) return get_api_quota(call, now, entry);
   if (call.path == phone_number_path || call.path == stable_token_path) {
     if (!is_post) return error(43002, now, entry);
     return call.path == phone_number_path ? get_phone_number(call, now, entry)
@@ -297,6 +305,23 @@ WechatAnswer WechatState::exchange_code(std::string const& code, std::string con
   return answer;
 }
 
+// Free: facts/wechat-api.md §2.6. Nothing is limited here.
+WechatAnswer WechatState::get_api_quota(WechatCall const& call, Moment now, JournalEntry& entry) {
+  if (call.method != "POST") return error(43002, now, entry);
+  std::string const token = query_parameter(call.query, "access_token");
+  if (token.empty()) return error(41001, now, entry);
+  int const refused = tokens_.standing(token, now.steady).errcode;
+  if (refused != 0) return error(refused, now, entry);
+  std::optional<json::object> const body = parse_object(call.body);
+  if (!body) return error(47001, now, entry);
+  if (string_in(*body, "cgi_path") != phone_number_path) return error(76021, now, entry);
+  json::object object;
+  object["errcode"] = 0;
+  object["errmsg"] = "ok";
+  object["quota"] = json::object{{"daily_limit", 0}, {"used", 0}, {"remain", 0}};
+  return good(object);
+}
+
 WechatAnswer WechatState::log_in(WechatCall const& call, Moment now, JournalEntry& entry) {
   std::string const appid = query_parameter(call.query, "appid");
   int const refused = check_account(appid, query_parameter(call.query, "secret"));
@@ -319,11 +344,13 @@ WechatAnswer WechatState::log_in(WechatCall const& call, Moment now, JournalEntr
   constexpr std::size_t openid_tail = 27;
   std::string const name(user_in(code));
   std::string const openid = "o" + sha256_hex("openid:" + appid + ":" + name).substr(0, openid_tail);
-  users_.at(openid) = {.appid = appid, .session_key = wechat_key("session_key:" + code)};
+  User& user = users_.at(openid);
+  user.appid = appid;
+  user.session_key = wechat_key("session_key:" + code);
   logged_in_.at(name) = openid;
   json::object object;  // errcode and errmsg are absent (facts §4.1)
   object["openid"] = openid;
-  object["session_key"] = users_.at(openid).session_key;
+  object["session_key"] = user.session_key;
   WechatAnswer answer = good(object);
   answer.manner = manner_of(behaviour);
   return answer;
@@ -343,14 +370,14 @@ WechatAnswer WechatState::get_user_encrypt_key(WechatCall const& call, Moment no
   if (query_parameter(call.query, "signature") != right || !call.body.empty())
     return error(87009, now, entry);
   json::array keys;
-  constexpr int newest_version = 3;
+  constexpr int keys_listed = 3;
   constexpr int key_life_s = 3600;
-  for (int version = newest_version; version > 0; --version) {
+  for (int version = user->key_version; version > user->key_version - keys_listed; --version) {
     json::object listed;
-    listed["encrypt_key"] = wechat_key("user_key:" + openid + ":" + std::to_string(version));
+    listed["encrypt_key"] = user_key(openid, version);
     listed["version"] = version;
-    listed["expire_in"] = version == newest_version ? key_life_s : 0;
-    listed["iv"] = "6003f73ec441c386";
+    listed["expire_in"] = version == user->key_version ? key_life_s : 0;
+    listed["iv"] = user_key_iv;
     listed["create_time"] = core::unix_seconds(now.wall);
     keys.push_back(std::move(listed));
   }
@@ -363,12 +390,29 @@ WechatAnswer WechatState::get_user_encrypt_key(WechatCall const& call, Moment no
 
 std::optional<EncryptedUserData> WechatState::encrypt_number_of(std::string const& code,
                                                                 std::string_view js_code, Moment now) {
-  std::string const* const openid = logged_in_.find(std::string(user_in(js_code)));
-  User const* const user = openid == nullptr ? nullptr : users_.find(*openid);
-  if (user == nullptr) return std::nullopt;
+  std::string const* const openid = openid_of(js_code);
+  if (openid == nullptr) return std::nullopt;
+  User const* const user = users_.find(*openid);
   constexpr std::size_t iv_bytes = 16;
   return encrypt_user_data(json::serialize(phone_info(code, behaviour_of(code), user->appid, now.wall)),
                            user->session_key, chance("iv").substr(0, iv_bytes));
+}
+
+std::optional<LatestUserKey> WechatState::latest_user_key(std::string_view js_code) const {
+  std::string const* const openid = openid_of(js_code);
+  if (openid == nullptr) return std::nullopt;
+  int const version = users_.find(*openid)->key_version;
+  return LatestUserKey{
+      .encrypt_key = user_key(*openid, version), .iv = std::string(user_key_iv), .version = version};
+}
+
+void WechatState::rotate_user_key(std::string_view js_code) {
+  if (std::string const* const openid = openid_of(js_code)) ++users_.at(*openid).key_version;
+}
+
+std::string const* WechatState::openid_of(std::string_view js_code) const {
+  std::string const* const openid = logged_in_.find(std::string(user_in(js_code)));
+  return openid != nullptr && users_.find(*openid) != nullptr ? openid : nullptr;
 }
 
 std::string WechatState::issue_code(TestCode const* test_code, Moment now) {

@@ -19,6 +19,7 @@ inline constexpr std::string_view token_path = "/cgi-bin/token";
 inline constexpr std::string_view phone_number_path = "/wxa/business/getuserphonenumber";
 inline constexpr std::string_view login_path = "/sns/jscode2session";
 inline constexpr std::string_view user_encrypt_key_path = "/wxa/business/getuserencryptkey";
+inline constexpr std::string_view api_quota_path = "/cgi-bin/openapi/quota/get";
 
 struct WechatOptions {
   std::string appid;                // empty: any appid is somebody
@@ -50,6 +51,13 @@ struct WechatAnswer {
   std::string body;
 };
 
+/// What `wx.getUserCryptoManager().getLatestUserKey` hands to the page.
+struct LatestUserKey {
+  std::string encrypt_key;  // base64 of 16 bytes
+  std::string iv;
+  int version = 0;
+};
+
 /// What WeChat knows and decides, without sockets, clock or chance: time and seed are handed in.
 /// Errors are HTTP 200 with an errcode, and errmsg carries a rid, as facts/wechat-api.md says.
 class WechatState {
@@ -72,6 +80,12 @@ class WechatState {
   [[nodiscard]] std::optional<EncryptedUserData> encrypt_number_of(std::string const& code,
                                                                    std::string_view js_code, Moment now);
 
+  /// The user's own key, as the page of who logged in with `js_code` gets it. None when nobody has.
+  [[nodiscard]] std::optional<LatestUserKey> latest_user_key(std::string_view js_code) const;
+
+  /// From now on there is another one, of the next version; nothing happens where nobody has logged in.
+  void rotate_user_key(std::string_view js_code);
+
   /// Every access token dies now, with `errcode` for whoever brings it.
   void kill_tokens(int errcode) { tokens_.kill_all(errcode); }
 
@@ -85,6 +99,7 @@ class WechatState {
   struct User {
     std::string appid;
     std::string session_key;
+    int key_version = 3;  // of the newest of three keys
   };
   struct Fate {
     std::optional<core::SteadyTime> born;  // issued here, else seen first
@@ -100,7 +115,11 @@ class WechatState {
                                            std::string const& appid, Moment now, JournalEntry& entry);
   [[nodiscard]] WechatAnswer log_in(WechatCall const& call, Moment now, JournalEntry& entry);
 
+  [[nodiscard]] WechatAnswer get_api_quota(WechatCall const& call, Moment now, JournalEntry& entry);
   [[nodiscard]] WechatAnswer get_user_encrypt_key(WechatCall const& call, Moment now, JournalEntry& entry);
+
+  /// The openid of who logged in with `js_code`; null when nobody has.
+  [[nodiscard]] std::string const* openid_of(std::string_view js_code) const;
 
   /// The errcode that appid and secret get; 0 when they are right.
   [[nodiscard]] int check_account(std::string const& appid, std::string const& secret) const;

@@ -191,7 +191,7 @@ Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, Wall
                 .cause = Cause::unknown_errcode,
                 .errcode = static_cast<int>(said->errcode),
                 .rid = rid_of(said->errmsg),
-                .hint = "an errcode this version does not know"};
+                .hint = "classify me: an errcode this version does not know, so the code is in doubt"};
   if (ErrcodeRule const* rule = rule_for(said->errcode); rule != nullptr) {
     answer.verdict = rule->verdict;
     answer.cause = rule->cause;
@@ -200,10 +200,30 @@ Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, Wall
   return answer;
 }
 
+std::string_view alarm_of(Answer const& answer) {
+  constexpr int daily_limit = 45009;
+  if (answer.cause == Cause::unknown_errcode) return "errcode_unknown";
+  if (answer.cause == Cause::watermark) return "watermark_mismatch";
+  if (answer.verdict == Verdict::misconfigured) return "wechat_refused_configuration";
+  return answer.errcode == daily_limit ? "daily_limit_reached" : "";
+}
+
 std::optional<PhoneNumber> read_user_data(std::string_view clear_text, std::string_view appid, WallTime now) {
   auto const info = parse_wechat_json(clear_text);
   if (!info || !is_ours_and_fresh(*info, appid, now)) return std::nullopt;
   return read_number(*info);
+}
+
+ProbeAnswer judge_probe_answer(WeChatReply const& reply) {
+  if (reply.delivery != Delivery::answered) return {.hint = transport_hint(reply)};
+  auto const body = parse_wechat_json(reply.body);
+  auto const said = body ? read_errcode(*body) : std::nullopt;
+  if (!said) return {.hint = "no errcode, HTTP status " + std::to_string(reply.http_status)};
+  ErrcodeRule const* const rule = rule_for(said->errcode);
+  constexpr int system_error = -1;
+  return {.trusted = said->errcode != system_error,
+          .token_refused = rule != nullptr && rule->verdict == Verdict::token_refused,
+          .hint = rule != nullptr ? hint_for(*rule, said->errmsg) : std::string()};
 }
 
 TokenAnswer judge_token_answer(WeChatReply const& reply) {

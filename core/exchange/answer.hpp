@@ -53,6 +53,9 @@ struct ErrcodeRule {
 /// `appid` is the one whose code was sent; `now` is compared with the watermark's time.
 [[nodiscard]] Answer judge_phone_answer(WeChatReply const& reply, std::string_view appid, WallTime now);
 
+/// What the operator must hear of besides the exchange itself, as the name of a log line; empty: nothing.
+[[nodiscard]] std::string_view alarm_of(Answer const& answer);
+
 /// The number in what a page's encryptedData says (facts §5); none unless it is of this appid, and its time
 /// no more than limits::watermark_age_max off `now`.
 [[nodiscard]] std::optional<PhoneNumber> read_user_data(std::string_view clear_text, std::string_view appid,
@@ -73,6 +76,15 @@ struct TokenAnswer {
 };
 
 [[nodiscard]] TokenAnswer judge_token_answer(WeChatReply const& reply);
+
+/// The reply to a free call: whether WeChat can be asked again.
+struct ProbeAnswer {
+  bool trusted = false;
+  bool token_refused = false;
+  std::string hint;  // one line for the operator; may be empty
+};
+
+[[nodiscard]] ProbeAnswer judge_probe_answer(WeChatReply const& reply);
 
 /// The rid at the end of an errmsg ("… rid: 6458a111-5785bc4d-452368fb"), or nothing.
 [[nodiscard]] std::string rid_of(std::string_view errmsg);

@@ -8,8 +8,21 @@
 
 namespace onetap::core {
 
-/// Why an exchange cannot be begun although nothing speaks against the code.
-enum class Unready { token_misconfigured, no_token, no_line };
+/// Why a code cannot be sent although nothing speaks against it.
+struct Unready {
+  enum class Why {
+    token_misconfigured,
+    no_token,
+    no_line,
+    no_turn,       // too many are under way
+    circuit_open,  // WeChat is not trusted to answer, or wants fewer calls
+    misconfigured,
+    clock_off,
+  };
+  Why why = Why::no_token;
+  std::optional<seconds> retry_after{};  // none: soon
+  auto operator<=>(Unready const&) const = default;
+};
 
 /// What happened; the driver reports it to the machine.
 namespace event {

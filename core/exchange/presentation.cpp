@@ -1,5 +1,10 @@
 #include "core/exchange/presentation.hpp"
 
+#include <algorithm>
+
+#include "core/exchange/circuit_breaker.hpp"
+#include "core/limits.hpp"
+
 namespace onetap::core {
 namespace {
 
@@ -11,14 +16,11 @@ Problem with_wechat(Problem problem, Answer const& answer) {
   return problem;
 }
 
-// 45011 counts calls by the minute; 45009 by the day, and then we look again in a minute.
-seconds until_next_minute(WallTime now) {
-  auto const into_minute = std::chrono::floor<seconds>(now).time_since_epoch() % 60s;
-  return 60s - into_minute;
-}
+constexpr auto soon = 2s;
 
-Problem service_misconfigured() {
-  return {.code = ProblemCode::service_misconfigured, .charged = Charged::unknown, .retry_after = 5s};
+Problem service_misconfigured(seconds retry_after) {
+  return {
+      .code = ProblemCode::service_misconfigured, .charged = Charged::unknown, .retry_after = retry_after};
 }
 
 }  // namespace
@@ -27,12 +29,12 @@ Problem problem_for(Answer const& answer, std::optional<Unready> because, WallTi
   switch (answer.verdict) {
     case Verdict::code_invalid:
       return with_wechat({.code = ProblemCode::code_invalid, .charged = Charged::unknown}, answer);
-    case Verdict::token_refused: {
-      bool const operator_must_act = because == Unready::token_misconfigured;
-      return with_wechat(operator_must_act ? service_misconfigured() : wechat_unavailable(2s), answer);
-    }
+    case Verdict::token_refused:
+      return with_wechat(because ? problem_for(*because) : wechat_unavailable(soon), answer);
     case Verdict::rate_limited: return with_wechat(wechat_unavailable(until_next_minute(now)), answer);
-    case Verdict::misconfigured: return with_wechat(service_misconfigured(), answer);
+    case Verdict::misconfigured:
+      return with_wechat(
+          service_misconfigured(std::chrono::ceil<seconds>(limits::breaker_misconfigured_pause)), answer);
     case Verdict::no_quota:
       return with_wechat({.code = ProblemCode::quota_exhausted, .charged = Charged::no, .retry_after = 60s},
                          answer);
@@ -61,8 +63,18 @@ Problem problem_for(ledger::NotYours const& not_yours) {
           .charged = not_yours.charged ? Charged::yes : Charged::unknown};
 }
 
-Problem problem_for(Unready unready) {
-  return unready == Unready::token_misconfigured ? service_misconfigured() : wechat_unavailable(2s);
+Problem problem_for(Unready const& unready) {
+  using enum Unready::Why;
+  switch (unready.why) {
+    case token_misconfigured:
+    case misconfigured:
+    case clock_off: return service_misconfigured(std::max(unready.retry_after.value_or(5s), 5s));
+    case no_turn: return server_busy();
+    case no_token:
+    case no_line:
+    case circuit_open: break;
+  }
+  return wechat_unavailable(std::max(unready.retry_after.value_or(soon), soon));
 }
 
 Problem wechat_unavailable(seconds retry_after) {

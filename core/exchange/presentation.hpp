@@ -10,7 +10,7 @@ namespace onetap::core {
 [[nodiscard]] Problem problem_for(Answer const& answer, std::optional<Unready> because, WallTime now);
 [[nodiscard]] Problem problem_for(ledger::Stored const& stored);
 [[nodiscard]] Problem problem_for(ledger::NotYours const& not_yours);
-[[nodiscard]] Problem problem_for(Unready unready);
+[[nodiscard]] Problem problem_for(Unready const& unready);
 /// Nothing was sent; after `retry_after` the same code is really tried.
 [[nodiscard]] Problem wechat_unavailable(seconds retry_after);
 [[nodiscard]] Problem storage_unavailable();

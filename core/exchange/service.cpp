@@ -25,6 +25,10 @@ struct ConsumeService::Exchange {
   SteadyTime deadline;
   std::optional<HeldToken> token;
   std::unique_ptr<WeChatLine> line;
+  std::unique_ptr<CallControl::Turn> turn;
+
+  // Later, WeChat would not get its whole time.
+  [[nodiscard]] SteadyTime ready_by() const { return started + limits::exchange_ready_time; }
 };
 
 ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
@@ -89,11 +93,13 @@ Task<PhoneResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_key)
                     .started = now,
                     .deadline = now + wechat_answer_time_ + limits::exchange_time_beyond_wechat,
                     .token = ports_.tokens.current(),
-                    .line = ports_.wechat.take_line()};
+                    .line = ports_.wechat.take_line(),
+                    .turn = nullptr};
+  if (exchange.token && exchange.line) exchange.turn = ports_.calls.try_take();
   ExchangeMachine machine;
   bool const rescuable = exchange.encrypted && exchange.intent.user;
   ExchangeAction next =
-      machine.on(event::Presented{.ready = exchange.token && exchange.line, .rescuable = rescuable});
+      machine.on(event::Presented{.ready = exchange.turn != nullptr, .rescuable = rescuable});
   while (!std::holds_alternative<action::Reply>(next)) {
     ExchangeEvent happened =
         co_await std::visit([&](auto act) { return perform(exchange, std::move(act)); }, std::move(next));
@@ -108,19 +114,12 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Find /*a
 }
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Prepare /*action*/) {
-  std::optional<Unready> const missing = co_await get_token(exchange);
-  if (missing) co_return event::Prepared{missing};
-  if (!exchange.line) {
-    LineResult opened = co_await ports_.wechat.open_line(exchange.deadline);
-    exchange.line = std::move(opened.line);
-    if (!exchange.line) {
-      ports_.log.warn("wechat_unreachable", {{"request_id", exchange.intent.request_id},
-                                             {"failure", to_string(opened.failure)},
-                                             {"detail", opened.failure_detail}});
-      co_return event::Prepared{Unready::no_line};
-    }
-  }
-  co_return event::Prepared{};
+  CallControl::Taken taken = co_await ports_.calls.take(exchange.ready_by());
+  if (!taken.turn) co_return event::Prepared{taken.missing};
+  exchange.turn = std::move(taken.turn);
+  std::optional<Unready> missing = co_await get_token(exchange, exchange.ready_by());
+  if (!missing) missing = co_await get_line(exchange);
+  co_return event::Prepared{missing};
 }
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Begin /*action*/) {
@@ -132,13 +131,19 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Call /*a
   WeChatReply const reply = co_await ports_.wechat.get_user_phone_number(
       std::move(exchange.line), exchange.token->token, exchange.code, exchange.openid, wechat_answer_time_,
       exchange.deadline);
-  co_return event::Answered{judge_phone_answer(reply, exchange.intent.appid, ports_.clock.wall())};
+  Answer answer = judge_phone_answer(reply, exchange.intent.appid, ports_.clock.wall());
+  exchange.turn->judged(answer);
+  co_return event::Answered{std::move(answer)};
 }
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::RefreshToken /*action*/) {
   ports_.tokens.drop(exchange.token->generation);
   exchange.token.reset();
-  std::optional<Unready> const missing = co_await get_token(exchange);
+  std::optional<Unready> missing = co_await get_token(exchange, exchange.deadline);
+  if (exchange.token && exchange.token->was_refused) {  // and would be again
+    ports_.calls.token_is_dead();
+    missing = ports_.calls.refusal();
+  }
   co_return event::Refreshed{missing};
 }
 
@@ -150,6 +155,7 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Resend a
 }
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Settle action) {
+  exchange.turn.reset();
   Settlement settlement{.attempt = action.attempt,
                         .state = action.state,
                         .cause = action.answer.cause,
@@ -201,26 +207,32 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& /*exchange*/, action::Repl
   co_return event::Settled{};
 }
 
-Task<std::optional<Unready>> ConsumeService::get_token(Exchange& exchange) {
-  if (!exchange.token) exchange.token = co_await ports_.tokens.get(exchange.deadline);
+Task<std::optional<Unready>> ConsumeService::get_token(Exchange& exchange, SteadyTime deadline) {
+  if (!exchange.token) exchange.token = co_await ports_.tokens.get(deadline);
   if (exchange.token) co_return std::nullopt;
-  co_return ports_.tokens.misconfigured() ? Unready::token_misconfigured : Unready::no_token;
+  // Whoever comes back then must find that a token was asked for meanwhile.
+  auto const due = std::chrono::ceil<seconds>(ports_.tokens.until_next_fetch()) + seconds(1);
+  auto const why = ports_.tokens.misconfigured() ? Unready::Why::token_misconfigured : Unready::Why::no_token;
+  co_return Unready{.why = why, .retry_after = due};
 }
 
-Problem ConsumeService::until_token_is_due(Problem problem) const {
-  if (ports_.tokens.current()) return problem;
-  auto const due = std::chrono::ceil<seconds>(ports_.tokens.until_next_fetch()) + seconds(1);
-  problem.retry_after = std::max(problem.retry_after.value_or(seconds(0)), due);
-  return problem;
+Task<std::optional<Unready>> ConsumeService::get_line(Exchange& exchange) {
+  if (exchange.line) co_return std::nullopt;
+  LineResult opened = co_await ports_.wechat.open_line(exchange.ready_by());
+  exchange.line = std::move(opened.line);
+  if (exchange.line) co_return std::nullopt;
+  ports_.log.warn("wechat_unreachable", {{"request_id", exchange.intent.request_id},
+                                         {"failure", to_string(opened.failure)},
+                                         {"detail", opened.failure_detail}});
+  exchange.turn->judged({.verdict = Verdict::not_sent});
+  co_return Unready{.why = Unready::Why::no_line};
 }
 
 PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply const& reply) {
   Kind const kind = exchange.intent.kind;
   if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
     if (answer->number) return {*answer->number, kind};
-    Problem problem = problem_for(*answer, reply.because, ports_.clock.wall());
-    bool const wants_token = answer->verdict == Verdict::token_refused;
-    return {wants_token ? until_token_is_due(std::move(problem)) : std::move(problem), kind};
+    return {problem_for(*answer, reply.because, ports_.clock.wall()), kind};
   }
   if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
     if (stored->state != State::ok) return {problem_for(*stored), stored->kind, true};
@@ -231,9 +243,7 @@ PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply cons
   }
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome))
     return {problem_for(*not_yours), kind};
-  if (auto const* unready = std::get_if<Unready>(&reply.outcome)) {
-    return {until_token_is_due(problem_for(*unready)), kind};
-  }
+  if (auto const* unready = std::get_if<Unready>(&reply.outcome)) return {problem_for(*unready), kind};
   return {storage_unavailable(), kind};
 }
 
@@ -258,6 +268,14 @@ void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const
                                {"rid", settled.answer.rid},
                                {"hint", settled.answer.hint},
                                {"latency_ms", took.count()}});
+  std::string_view const alarm = alarm_of(settled.answer);
+  if (alarm.empty()) return;
+  ports_.log.error(alarm, {{"request_id", exchange.intent.request_id},
+                           {"app", exchange.intent.appid},
+                           {"consumption", settled.attempt.consumption},
+                           {"errcode", settled.answer.errcode.value_or(0)},
+                           {"rid", settled.answer.rid},
+                           {"hint", settled.answer.hint}});
 }
 
 }  // namespace onetap::core

@@ -7,6 +7,7 @@
 
 #include "core/clock.hpp"
 #include "core/crypto/keyring.hpp"
+#include "core/exchange/call_control.hpp"
 #include "core/exchange/decryption.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/exchange/machine.hpp"
@@ -43,6 +44,7 @@ class ConsumeService {
     SessionStore& sessions;
     WeChat& wechat;
     TokenKeeper& tokens;
+    CallControl& calls;
     crypto::Keyring const& keyring;
     Log& log;
   };
@@ -75,9 +77,8 @@ class ConsumeService {
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Rescue action);
   [[nodiscard]] Task<ExchangeEvent> perform(Exchange& exchange, action::Reply action);
 
-  [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange);
-  /// A client that comes back for want of a token must find that one was asked for meanwhile.
-  [[nodiscard]] Problem until_token_is_due(Problem problem) const;
+  [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange, SteadyTime deadline);
+  [[nodiscard]] Task<std::optional<Unready>> get_line(Exchange& exchange);
   [[nodiscard]] PhoneResult present(Exchange const& exchange, action::Reply const& reply);
   void log_exchange(Exchange const& exchange, action::Settle const& settled) const;
   void log_rescue(Exchange const& exchange, std::int64_t consumption, std::string_view outcome) const;

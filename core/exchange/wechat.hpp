@@ -80,6 +80,9 @@ class WeChat {
   [[nodiscard]] virtual Task<WeChatReply> get_stable_token(std::string appid, AppSecret secret,
                                                            SteadyTime deadline) = 0;
 
+  /// POST /cgi-bin/openapi/quota/get (facts §2.6) about getuserphonenumber: free, and on the same host.
+  [[nodiscard]] virtual Task<WeChatReply> get_api_quota(AccessToken access_token, SteadyTime deadline) = 0;
+
   /// GET /sns/jscode2session (facts §4.1): needs no access_token.
   [[nodiscard]] virtual Task<WeChatReply> code_to_session(std::string appid, AppSecret secret, JsCode js_code,
                                                           SteadyTime deadline) = 0;

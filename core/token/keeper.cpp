@@ -54,6 +54,7 @@ Task<std::optional<HeldToken>> TokenKeeper::get(SteadyTime deadline) {
 
 void TokenKeeper::drop(std::uint64_t generation) {
   if (!held_ || held_->generation != generation) return;
+  refused_ = held_->token;
   held_.reset();
   schedule_.dropped(clock_.steady());
   log_.warn("token_dropped", {{"app", identity_.appid}, {"generation", generation}});
@@ -72,7 +73,9 @@ void TokenKeeper::take(TokenAnswer answer) {
   if (answer.fetched) {
     expires_at_ = now + answer.fetched->lifetime;
     schedule_.fetched(now, answer.fetched->lifetime, jitter_());
-    held_ = HeldToken{.token = std::move(answer.fetched->token), .generation = ++generation_};
+    bool const was_refused = !refused_.empty() && answer.fetched->token.reveal() == refused_.reveal();
+    held_ = HeldToken{
+        .token = std::move(answer.fetched->token), .generation = ++generation_, .was_refused = was_refused};
     log_.info("token_fetched", {{"app", identity_.appid},
                                 {"expires_in_s", answer.fetched->lifetime.count()},
                                 {"generation", generation_}});

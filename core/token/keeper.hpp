@@ -17,6 +17,7 @@ namespace onetap::core {
 struct HeldToken {
   AccessToken token;
   std::uint64_t generation = 0;
+  bool was_refused = false;  // WeChat gave it again after it had refused it
 };
 
 /// Holds the one access_token. Only run() fetches, so at most one fetch is in flight; everybody else
@@ -67,6 +68,7 @@ class TokenKeeper {
   Jitter jitter_;
   TokenSchedule schedule_;
   std::optional<HeldToken> held_;
+  AccessToken refused_;  // the one dropped last
   SteadyTime expires_at_{};
   std::uint64_t generation_ = 0;
   bool fetching_ = false;

@@ -43,17 +43,31 @@ bool parse(HeadParser& parser, std::string_view head) {
 
 }  // namespace
 
-Connection::Connection(Stream stream, ConnectionContext& context)
-    : stream_(std::move(stream)),
+std::optional<AddressCounts::Place> ConnectionContext::place_for(asio::ip::address const& peer) {
+  std::size_t const most = options.connections_per_address_max;
+  if (most == 0 || is_within(options.trusted_proxies, peer)) return AddressCounts::Place();
+  auto place = addresses.enter(limit_key(peer), most);
+  if (place) return place;
+  crowded_address.happened(options.listener);
+  return std::nullopt;
+}
+
+Connection::Connection(Newcomer newcomer, ConnectionContext& context)
+    : stream_(context.options.tls ? Stream(std::move(newcomer.socket), *context.options.tls)
+                                  : Stream(std::move(newcomer.socket))),
       context_(context),
-      peer_(plain_address(stream_.remote_endpoint().address())),
-      remote_address_(peer_.to_string()) {}
+      peer_(std::move(newcomer.peer)),
+      remote_address_(peer_.to_string()),
+      handshake_deadline_(newcomer.deadline),
+      place_(std::move(newcomer.place)) {}
 
 core::Task<> Connection::run() {
   co_await core::shield_from_cancellation();
-  stream_.expires_at(context_.clock.steady() + limits::handshake_time);
-  bool const is_welcome = co_await learn_peer();
-  if (!is_welcome) co_return;
+  stream_.expires_at(handshake_deadline_);
+  if (context_.options.proxy_protocol) {
+    bool const is_welcome = co_await learn_source();
+    if (!is_welcome) co_return;
+  }
   error_code const handshaken = co_await stream_.handshake();
   if (handshaken) co_return;
   co_await serve_requests();
@@ -61,32 +75,24 @@ core::Task<> Connection::run() {
   co_await stream_.shutdown();
 }
 
-// Who is at the other end, and whether there is room for one more of theirs.
-core::Task<bool> Connection::learn_peer() {
-  HttpServerOptions const& options = context_.options;
-  bool const is_proxy = is_within(options.trusted_proxies, peer_);
-  if (options.proxy_protocol) {
-    std::optional<ProxyHead> head;
-    if (is_proxy) {
-      auto const bytes = co_await stream_.read_before_handshake(proxy_head_bytes);
-      if (!bytes) co_return false;
-      head = read_proxy_head(*bytes);
-    }
-    if (!head) {
-      context_.bad_proxy_header.happened(options.listener);
-      co_return false;
-    }
-    auto const rest = co_await stream_.read_before_handshake(head->rest_bytes);
-    if (!rest) co_return false;
-    if (!head->is_local) {
-      peer_ = plain_address(proxied_source(*head, *rest));
-      remote_address_ = peer_.to_string();
-    }
+// Whom the proxy speaks for, and whether there is room for one more of theirs.
+core::Task<bool> Connection::learn_source() {
+  auto const bytes = co_await stream_.read_before_handshake(proxy_head_bytes);
+  if (!bytes) co_return false;
+  auto const head = read_proxy_head(*bytes);
+  if (!head) {
+    context_.bad_proxy_header.happened(context_.options.listener);
+    co_return false;
   }
-  if (options.connections_per_address_max == 0 || is_within(options.trusted_proxies, peer_)) co_return true;
-  place_ = context_.addresses.enter(limit_key(peer_), options.connections_per_address_max);
-  if (!place_) context_.crowded_address.happened(options.listener);
-  co_return static_cast<bool>(place_);
+  auto const rest = co_await stream_.read_before_handshake(head->rest_bytes);
+  if (!rest) co_return false;
+  if (head->is_local) co_return true;
+  peer_ = plain_address(proxied_source(*head, *rest));
+  remote_address_ = peer_.to_string();
+  auto place = context_.place_for(peer_);
+  if (!place) co_return false;
+  place_ = std::move(*place);
+  co_return true;
 }
 
 core::Task<> Connection::serve_requests() {

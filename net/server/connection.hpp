@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/log.hpp"
 #include "net/server/address_counts.hpp"
+#include "net/server/newcomer.hpp"
 #include "net/server/options.hpp"
 #include "net/server/repeated_line.hpp"
 #include "net/server/router.hpp"
@@ -25,12 +27,16 @@ struct ConnectionContext {
       clock, log, "proxy_header_refused",
       "ONETAP_PROXY_PROTOCOL=v2 takes trusted proxies that send it, and nobody else"};
   bool warned_of_proxy = false;
+
+  /// For one more connection of this address: none, and told of, where it holds too many already. Who is
+  /// not limited gets an empty one.
+  [[nodiscard]] std::optional<AddressCounts::Place> place_for(asio::ip::address const& peer);
 };
 
 /// One client's connection: reads a request, lets its route answer, writes the answer, and again.
 class Connection {
  public:
-  Connection(Stream stream, ConnectionContext& context);
+  Connection(Newcomer newcomer, ConnectionContext& context);
 
   /// Until either side ends it.
   [[nodiscard]] core::Task<> run();
@@ -42,7 +48,7 @@ class Connection {
  private:
   enum class Next { keep, close };
 
-  [[nodiscard]] core::Task<bool> learn_peer();
+  [[nodiscard]] core::Task<bool> learn_source();
   [[nodiscard]] core::Task<> serve_requests();
   [[nodiscard]] core::Task<bool> read_head(std::string& head, std::optional<Refusal>& refusal);
   [[nodiscard]] core::Task<Next> serve_one(std::string head);
@@ -60,6 +66,7 @@ class Connection {
   ConnectionContext& context_;
   asio::ip::address peer_;  // with the PROXY protocol, whom the proxy speaks for
   std::string remote_address_;
+  core::SteadyTime handshake_deadline_;
   AddressCounts::Place place_;
   std::string unread_;  // received and not yet part of a request
   std::size_t requests_ = 0;

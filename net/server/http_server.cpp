@@ -10,6 +10,7 @@
 
 #include "core/limits.hpp"
 #include "net/server/connection.hpp"
+#include "net/server/lobby.hpp"
 #include "net/task_group.hpp"
 
 namespace onetap::net {
@@ -38,6 +39,12 @@ class SpareDescriptor {
   int descriptor_ = -1;
 };
 
+// A plain listener's clients have as long for their first byte as those whose TLS stands already.
+core::SteadyTime::duration first_byte_patience(HttpServerOptions const& options) {
+  if (options.tls || options.proxy_protocol) return core::limits::handshake_time;
+  return core::limits::first_byte_time;
+}
+
 bool is_lack_of_descriptors(error_code error) {
   // Of accept(), so of the system's category.
   return error.value() == EMFILE || error.value() == ENFILE;
@@ -57,6 +64,8 @@ struct HttpServer::Implementation {
         full(its_clock, its_log, "connections_full", "ONETAP_MAX_CONNECTIONS are held: newcomers are closed"),
         out_of_descriptors(its_clock, its_log, "descriptors_exhausted",
                            "raise LimitNOFILE, or lower ONETAP_MAX_CONNECTIONS: newcomers are closed"),
+        lobby(its_clock, first_byte_patience(shared.options),
+              [this](Newcomer newcomer) { begin(std::move(newcomer)); }),
         tasks(its_loop.get_executor(), [this](std::string const& what) {
           shared.log.error("connection_failed", {{"listener", shared.options.listener}, {"what", what}});
         }) {}
@@ -69,9 +78,10 @@ struct HttpServer::Implementation {
           co_await acceptor.async_wait(tcp::acceptor::wait_read, asio::as_tuple(asio::use_awaitable));
       if (shared.stopping) break;
       error_code error;
-      tcp::socket socket = acceptor.accept(error);
+      tcp::endpoint peer;
+      tcp::socket socket = acceptor.accept(peer, error);
       if (!error) {
-        take_in(std::move(socket));
+        take_in(std::move(socket), plain_address(peer.address()));
       } else if (is_lack_of_descriptors(error) && !send_one_away()) {
         constexpr auto pause = std::chrono::milliseconds(100);
         co_await shared.clock.sleep_until(shared.clock.steady() + pause);
@@ -79,12 +89,22 @@ struct HttpServer::Implementation {
     }
   }
 
-  void take_in(tcp::socket socket) {
-    if (connections.size() >= shared.options.connections_max) {
-      full.happened(shared.options.listener);  // and the socket closes
-    } else {
-      tasks.spawn(serve(std::move(socket)));
+  // Whoever is not let into the lobby finds the connection closed.
+  void take_in(tcp::socket socket, asio::ip::address peer) {
+    HttpServerOptions const& options = shared.options;
+    if (held() >= options.connections_max) {
+      full.happened(options.listener);
+      return;
     }
+    if (options.proxy_protocol && !is_within(options.trusted_proxies, peer)) {
+      shared.bad_proxy_header.happened(options.listener);
+      return;
+    }
+    auto place = shared.place_for(peer);
+    if (!place) return;
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    lobby.enter({.socket = std::move(socket), .peer = std::move(peer), .place = std::move(*place)});
   }
 
   // Accepts whoever waits with the spare descriptor, and closes; false when the spare could not be had back.
@@ -97,21 +117,21 @@ struct HttpServer::Implementation {
     return spare.take();
   }
 
-  core::Task<> serve(tcp::socket socket) {
-    if (shared.stopping) co_return;  // accepted in the last moment: stop() has not seen it
-    error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    auto const& tls = shared.options.tls;
+  void begin(Newcomer newcomer) {
+    auto const position = connections.emplace(connections.end(), std::move(newcomer), shared);
+    tasks.spawn(serve(position));
+  }
+
+  core::Task<> serve(std::list<Connection>::iterator connection) {
     struct Place {  // also when a handler's promise is broken so badly that run() throws
       std::list<Connection>& all;
       std::list<Connection>::iterator position;
       ~Place() { all.erase(position); }
-    } const place{
-        .all = connections,
-        .position = connections.emplace(
-            connections.end(), tls ? Stream(std::move(socket), *tls) : Stream(std::move(socket)), shared)};
-    co_await place.position->run();
+    } const place{.all = connections, .position = connection};
+    co_await connection->run();
   }
+
+  [[nodiscard]] std::size_t held() const { return lobby.size() + connections.size(); }
 
   asio::io_context& loop;
   ConnectionContext shared;
@@ -119,6 +139,7 @@ struct HttpServer::Implementation {
   SpareDescriptor spare;
   RepeatedLine full;
   RepeatedLine out_of_descriptors;
+  Lobby lobby;
   std::list<Connection> connections;
   TaskGroup tasks;
 };
@@ -151,6 +172,7 @@ core::Result<std::string, std::string> HttpServer::start() {
   tcp::endpoint const bound = self.acceptor.local_endpoint();
   std::string const host =
       bound.address().is_v6() ? "[" + bound.address().to_string() + "]" : bound.address().to_string();
+  self.tasks.spawn(self.lobby.run());
   self.tasks.spawn(self.accept_connections());
   return core::Result<std::string, std::string>(boost::system::in_place_value,
                                                 host + ":" + std::to_string(bound.port()));
@@ -163,6 +185,7 @@ void HttpServer::stop() {
   self.shared.stopping = true;
   error_code ignored;
   self.acceptor.close(ignored);
+  self.lobby.close();
   for (Connection& connection : self.connections) {
     if (connection.idle()) connection.close();
   }
@@ -174,6 +197,6 @@ core::Task<bool> HttpServer::drain(core::SteadyTime deadline) {
   co_return ended;
 }
 
-std::size_t HttpServer::connections() const { return implementation_->connections.size(); }
+std::size_t HttpServer::connections() const { return implementation_->held(); }
 
 }  // namespace onetap::net

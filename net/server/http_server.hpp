@@ -30,12 +30,13 @@ class HttpServer {
   /// For connections from now on.
   void use(TlsContext tls);
 
-  /// Accepts no more; idle connections end, busy ones end after their answer.
+  /// Accepts no more; silent and idle connections end, busy ones end after their answer.
   void stop();
 
   /// Returns when the last connection has ended (true) or at `deadline` (false).
   [[nodiscard]] core::Task<bool> drain(core::SteadyTime deadline);
 
+  /// Those that have not said a word yet included.
   [[nodiscard]] std::size_t connections() const;
 
  private:

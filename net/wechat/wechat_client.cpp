@@ -128,6 +128,16 @@ core::Task<core::WeChatReply> WeChatClient::get_stable_token(std::string appid, 
       deadline);
 }
 
+core::Task<core::WeChatReply> WeChatClient::get_api_quota(core::AccessToken access_token,
+                                                          core::SteadyTime deadline) {
+  std::string target = address_.base_path +
+                       "/cgi-bin/openapi/quota/get?access_token=" + percent_encoded(access_token.reveal());
+  return send({.method = "POST",
+               .target = std::move(target),
+               .body = R"({"cgi_path":"/wxa/business/getuserphonenumber"})"},
+              deadline);
+}
+
 core::Task<core::WeChatReply> WeChatClient::code_to_session(std::string appid, core::AppSecret secret,
                                                             core::JsCode js_code, core::SteadyTime deadline) {
   std::string target = address_.base_path + "/sns/jscode2session?appid=" + percent_encoded(appid) +
@@ -177,7 +187,9 @@ core::Task<core::WeChatReply> WeChatClient::send(std::unique_ptr<core::WeChatLin
       .method = outgoing.method, .host = host_field_, .target = outgoing.target, .body = outgoing.body};
   HttpAnswer answer = co_await send_request(ours->stream(), request);
   ours->set_reusable(answer.keep_alive);
-  co_return reply_of(std::move(answer));
+  core::WeChatReply reply = reply_of(std::move(answer));
+  observer_(reply);
+  co_return reply;
 }
 
 core::Task<WeChatClient::Opened> WeChatClient::open(core::SteadyTime deadline) {

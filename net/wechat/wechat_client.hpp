@@ -25,6 +25,9 @@ class WeChatClient final : public core::WeChat {
  public:
   WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatAddress address);
 
+  /// `observer` hears of every reply, before whoever asked.
+  void on_reply(std::function<void(core::WeChatReply const&)> observer) { observer_ = std::move(observer); }
+
   /// Keeps the addresses fresh, until stop().
   [[nodiscard]] core::Task<> run();
   void stop();
@@ -38,6 +41,8 @@ class WeChatClient final : public core::WeChat {
                                                                     core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string appid, core::AppSecret secret,
                                                                core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> get_api_quota(core::AccessToken access_token,
+                                                            core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> code_to_session(std::string appid, core::AppSecret secret,
                                                               core::JsCode js_code,
                                                               core::SteadyTime deadline) override;
@@ -73,6 +78,7 @@ class WeChatClient final : public core::WeChat {
   WeChatAddress address_;
   std::string host_field_;
   ResolverCache resolver_;
+  std::function<void(core::WeChatReply const&)> observer_ = [](core::WeChatReply const&) {};
   std::shared_ptr<ConnectionPool> pool_;  // shared with the lines that are out
 };
 

@@ -284,6 +284,11 @@ TEST_CASE("the control surface says what it cannot use") {
     net::HttpAnswer const no_errcode =
         co_await stage.ask("POST", "/sandbox/token/expire", R"({"errcode":1})");
     CHECK(no_errcode.status == 400);
+    net::HttpAnswer const nobody = co_await stage.ask("POST", "/sandbox/user-key", R"({"jsCode":"li"})");
+    CHECK(nobody.status == 400);
+    net::HttpAnswer const no_switch =
+        co_await stage.ask("POST", "/sandbox/user-key", R"({"jsCode":"li","rotate":1})");
+    CHECK(no_switch.status == 400);
     net::HttpAnswer const no_number = co_await stage.ask("GET", "/sandbox/journal?limit=many", "");
     CHECK(no_number.status == 400);
     net::HttpAnswer const no_path = co_await stage.ask("GET", "/sandbox/nothing", "");

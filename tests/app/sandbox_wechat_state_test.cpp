@@ -64,6 +64,16 @@ struct Caller {
     return get(login_path, "appid=wx1111111111111111&secret=s&grant_type=authorization_code&js_code=" + code,
                when);
   }
+  json::value user_keys(std::string const& openid, std::string const& session_key) {
+    auto const* const key = reinterpret_cast<unsigned char const*>(session_key.data());
+    std::string const signature =
+        core::crypto::to_hex(core::crypto::hmac_sha256({key, session_key.size()}, {}));
+    return json::parse(call("POST", user_encrypt_key_path,
+                            "access_token=" + token() + "&openid=" + openid + "&signature=" + signature +
+                                "&sig_method=hmac_sha256",
+                            "")
+                           .body);
+  }
 
   WechatState state;
 };
@@ -402,6 +412,37 @@ TEST_CASE("dead login codes say so") {
   json::value const no_app = caller.get(login_path, "secret=s&grant_type=authorization_code&js_code=x");
   CHECK(no_app.at("errcode").as_int64() == 41002);
   CHECK(errmsg_of(no_app).starts_with("appid missing, rid: "));
+}
+
+TEST_CASE(
+    "the user's own key: the server is told the page's, the three newest of them, and the newest lives") {
+  Caller caller;
+  CHECK_FALSE(caller.state.latest_user_key("li--1").has_value());
+  json::value const login = caller.log_in("li--1");
+  std::string const openid(login.at("openid").as_string());
+  std::string const session_key(login.at("session_key").as_string());
+  LatestUserKey const first = caller.state.latest_user_key("li--1").value();
+  json::value const told = caller.user_keys(openid, session_key);
+  json::array const& keys = told.at("key_info_list").as_array();
+  REQUIRE(keys.size() == 3);
+  CHECK(keys[0].at("encrypt_key").as_string() == first.encrypt_key);
+  CHECK(keys[0].at("version").as_int64() == first.version);
+  CHECK(keys[0].at("expire_in").as_int64() == 3600);
+  CHECK(keys[1].at("expire_in").as_int64() == 0);
+
+  caller.state.rotate_user_key("li--1");
+  LatestUserKey const second = caller.state.latest_user_key("li--1").value();
+  CHECK(second.version == first.version + 1);
+  CHECK(second.encrypt_key != first.encrypt_key);
+  json::value const told_anew = caller.user_keys(openid, session_key);
+  CHECK(told_anew.at("key_info_list").at(0).at("encrypt_key").as_string() == second.encrypt_key);
+  CHECK(told_anew.at("key_info_list").at(1).at("encrypt_key").as_string() == first.encrypt_key);
+
+  json::value const later = caller.log_in("li--2");
+  CHECK(later.at("openid") == login.at("openid"));
+  CHECK(caller.state.latest_user_key("li--2").value().version == second.version);
+  CHECK(caller.user_keys(openid, session_key).at("errcode").as_int64() == 87009);
+  CHECK(caller.user_keys("o-of-nobody", session_key).at("errcode").as_int64() == 40003);
 }
 
 TEST_CASE("login codes and phone codes are two kinds: one does not use the other up") {

@@ -177,9 +177,9 @@ TEST_CASE("each verdict becomes the problem, the charge and the patience that th
            Row{after(Verdict::code_invalid), ProblemCode::code_invalid, Charged::unknown, none, true},
            Row{after(Verdict::token_refused), ProblemCode::wechat_unavailable, Charged::unknown, seconds(2),
                true},
-           Row{after(Verdict::token_refused, Unready::no_token), ProblemCode::wechat_unavailable,
-               Charged::unknown, seconds(2), true},
-           Row{after(Verdict::token_refused, Unready::token_misconfigured),
+           Row{after(Verdict::token_refused, Unready{Unready::Why::no_token}),
+               ProblemCode::wechat_unavailable, Charged::unknown, seconds(2), true},
+           Row{after(Verdict::token_refused, Unready{Unready::Why::token_misconfigured}),
                ProblemCode::service_misconfigured, Charged::unknown, seconds(5), true},
            Row{after(Verdict::rate_limited), ProblemCode::wechat_unavailable, Charged::unknown, seconds(60),
                true},
@@ -241,9 +241,10 @@ TEST_CASE("what was not begun leaves the code good and says when to come again")
     seconds retry_after;
   };
   for (Row const& row :
-       {Row{problem_for(Unready::no_token), ProblemCode::wechat_unavailable, seconds(2)},
-        Row{problem_for(Unready::no_line), ProblemCode::wechat_unavailable, seconds(2)},
-        Row{problem_for(Unready::token_misconfigured), ProblemCode::service_misconfigured, seconds(5)},
+       {Row{problem_for(Unready{Unready::Why::no_token}), ProblemCode::wechat_unavailable, seconds(2)},
+        Row{problem_for(Unready{Unready::Why::no_line}), ProblemCode::wechat_unavailable, seconds(2)},
+        Row{problem_for(Unready{Unready::Why::token_misconfigured}), ProblemCode::service_misconfigured,
+            seconds(5)},
         Row{storage_unavailable(), ProblemCode::storage_unavailable, seconds(5)},
         Row{server_busy(), ProblemCode::server_busy, seconds(1)}}) {
     CAPTURE(kind_of(row.code).name);

@@ -187,15 +187,18 @@ TEST_CASE("with the PROXY protocol a peer that is no trusted proxy is closed, he
   CHECK(bench.logged("proxy_header_refused"));
 }
 
-TEST_CASE("half a PROXY header, and the connection ends with the handshake's time") {
-  ServerBench bench(true, {.trusted_proxies = ranges("127.0.0.1"), .proxy_protocol = true});
-  bench.clock.lag = limits::handshake_time - 50ms;
-  auto test = [&bench]() -> core::Task<> {
-    RawPeer client = co_await connect_in_the_clear(bench);
-    Received const answer = co_await client.ask(from_198_51_100_1.substr(0, 20));
-    CHECK(answer.closed);
-  };
-  bench.run(test());
+TEST_CASE("half a PROXY header or none, and the connection ends with the handshake's time") {
+  for (std::string const& beginning : {std::string(), from_198_51_100_1.substr(0, 20)}) {
+    CAPTURE(beginning.size());
+    ServerBench bench(true, {.trusted_proxies = ranges("127.0.0.1"), .proxy_protocol = true});
+    bench.clock.lag = limits::handshake_time - 50ms;
+    auto test = [&bench, &beginning]() -> core::Task<> {
+      RawPeer client = co_await connect_in_the_clear(bench);
+      Received const answer = co_await client.ask(beginning);
+      CHECK(answer.closed);
+    };
+    bench.run(test());
+  }
 }
 
 TEST_CASE("an address may hold so many connections, and gets another when one of them has ended") {
@@ -323,6 +326,48 @@ TEST_CASE("what cannot become a ClientHello is not waited for") {
       co_await client.send(bytes);
       bool const ended = co_await client.ends();
       CHECK(ended);
+    };
+    bench.run(test());
+  }
+}
+
+TEST_CASE("clients that have not said a word count as connections, in total and by address") {
+  for (bool const by_address : {false, true}) {
+    CAPTURE(by_address);
+    net::HttpServerOptions options;
+    (by_address ? options.connections_per_address_max : options.connections_max) = 1;
+    ServerBench bench(true, options);
+    auto test = [&bench]() -> core::Task<> {
+      {
+        RawPeer silent = co_await connect_in_the_clear(bench);
+        RawPeer second = co_await connect_in_the_clear(bench);
+        bool const refused = co_await second.ends();
+        CHECK(refused);
+        CHECK(bench.server->connections() == 1);
+      }
+      while (bench.server->connections() > 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+      RawPeer third = co_await bench.connect();
+      Received const served = co_await third.ask(get("/hello"));
+      CHECK(served.status() == 200);
+      CHECK(bench.server->connections() == 1);
+    };
+    bench.run(test());
+    CHECK(bench.logged(by_address ? "connections_of_address_full" : "connections_full"));
+  }
+}
+
+TEST_CASE("stop sends clients away that have not said a word") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    auto test = [&bench]() -> core::Task<> {
+      RawPeer silent = co_await connect_in_the_clear(bench);
+      while (bench.server->connections() == 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+      bench.server->stop();
+      bool const ended = co_await silent.ends();
+      CHECK(ended);
+      bool const drained = co_await bench.server->drain(bench.clock.steady() + patience);
+      CHECK(drained);
     };
     bench.run(test());
   }

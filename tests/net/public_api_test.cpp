@@ -85,11 +85,15 @@ struct Surface : GateBench {
 
   core::Quota quota;
   MemoryLedger ledger;
+  core::ClockSkew skew;
+  core::CallControl calls{{.clock = clock, .wechat = wechat, .tokens = tokens, .skew = skew, .log = log},
+                          std::string(appid)};
   core::ConsumeService consuming{{.clock = clock,
                                   .ledger = ledger,
                                   .sessions = disk,
                                   .wechat = wechat,
                                   .tokens = tokens,
+                                  .calls = calls,
                                   .keyring = keyring,
                                   .log = log},
                                  std::chrono::seconds(3)};

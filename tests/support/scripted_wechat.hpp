@@ -24,6 +24,7 @@ class ScriptedWeChat final : public core::WeChat {
   /// Answers, first come first served; with none left a test has gone wrong.
   std::deque<core::WeChatReply> phone_replies;
   std::deque<core::WeChatReply> token_replies;
+  std::deque<core::WeChatReply> quota_replies;
   std::deque<core::WeChatReply> login_replies;
   std::deque<core::WeChatReply> user_key_replies;
 
@@ -34,6 +35,7 @@ class ScriptedWeChat final : public core::WeChat {
   std::vector<std::string> codes_sent;
   std::vector<std::string> openids_sent;  // empty: none
   std::vector<std::string> tokens_used;
+  std::vector<std::string> probed_with;  // access_tokens
   int token_requests = 0;
 
   struct LoginAsked {
@@ -88,6 +90,12 @@ class ScriptedWeChat final : public core::WeChat {
     if (hold_answers) [[maybe_unused]]
       bool const released = co_await clock_.wait(released_, deadline);
     co_return next(token_replies);
+  }
+
+  [[nodiscard]] core::Task<core::WeChatReply> get_api_quota(core::AccessToken access_token,
+                                                            core::SteadyTime /*deadline*/) override {
+    probed_with.emplace_back(access_token.reveal());
+    co_return next(quota_replies);
   }
 
   [[nodiscard]] core::Task<core::WeChatReply> code_to_session(std::string appid, core::AppSecret secret,

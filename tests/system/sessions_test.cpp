@@ -9,6 +9,7 @@
 #include "app/sandbox/certificates.hpp"
 #include "core/clock.hpp"
 #include "core/crypto/digest.hpp"
+#include "core/gate/signature.hpp"
 #include "tests/system/system_fixture.hpp"
 
 using namespace onetap;
@@ -18,6 +19,13 @@ namespace json = boost::json;
 namespace {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// What a page signs with.
+struct SigningKey {
+  std::string session;
+  std::string name;   // "session" or "wechat:<version>"
+  std::string bytes;  // base64
+};
 
 /// A server with WeChat in a process of its own, as in real life, and a page that talks to both.
 class TwoProcesses {
@@ -58,20 +66,48 @@ class TwoProcesses {
   };
 
   Answer post(std::string const& path, json::object const& body, std::string const& session = {}) {
-    Headers headers{{"Host", "localhost"}, {"Referer", referer}, {"Content-Type", "application/json"}};
+    Headers headers = page_headers();
     if (!session.empty()) headers.emplace_back("Authorization", "Bearer " + session);
-    return send(app::Target::make("https://" + address_, ca_pem_), path, headers, body);
+    return send(server_target(), "POST", path, headers, json::serialize(body));
+  }
+
+  Answer post_signed(std::string const& path, json::object const& body, SigningKey const& key) {
+    Headers headers = page_headers();
+    std::string const text = json::serialize(body);
+    headers.emplace_back("Authorization", authorization("POST", path, text, key));
+    return send(server_target(), "POST", path, headers, text);
   }
 
   Answer ask_wechat(std::string const& path, json::object const& body) {
-    auto const ca = app::read_text_file((folder_ / "wechat.pem").string());
-    return send(app::Target::make("https://" + wechat_address_, *ca), path, {{"Host", "localhost"}}, body);
+    return send(wechat_target(), "POST", path, {{"Host", "localhost"}}, json::serialize(body));
+  }
+
+  Answer get_from_wechat(std::string const& path) {
+    return send(wechat_target(), "GET", path, {{"Host", "localhost"}}, "");
   }
 
   std::string log_in(std::string const& js_code) {
     Answer const answer = post("/session", {{"jsCode", js_code}});
     REQUIRE(answer.status == 200);
     return std::string(answer.body.at("session").as_string());
+  }
+
+  /// What getLatestUserKey hands to the page of who logged in with this js_code.
+  SigningKey user_key(std::string const& session, json::object const& asked) {
+    Answer const answer = ask_wechat("/sandbox/user-key", asked);
+    REQUIRE(answer.status == 200);
+    return {.session = session,
+            .name = "wechat:" + std::to_string(answer.body.at("version").as_int64()),
+            .bytes = std::string(answer.body.at("encryptKey").as_string())};
+  }
+
+  /// How often WeChat has been asked for users' keys.
+  std::int64_t user_key_fetches() {
+    Answer const journal = get_from_wechat("/sandbox/journal?limit=0");
+    REQUIRE(journal.status == 200);
+    auto const* const fetches =
+        journal.body.at("callsByPath").as_object().if_contains("/wxa/business/getuserencryptkey");
+    return fetches == nullptr ? 0 : fetches->as_int64();
   }
 
   /// What the button yields for who logged in with this js_code.
@@ -94,14 +130,42 @@ class TwoProcesses {
     return std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now());
   }
 
-  Answer send(core::Result<app::Target, std::string> const& target, std::string const& path, Headers headers,
-              json::object const& body) {
+  [[nodiscard]] core::Result<app::Target, std::string> server_target() const {
+    return app::Target::make("https://" + address_, ca_pem_);
+  }
+
+  [[nodiscard]] core::Result<app::Target, std::string> wechat_target() const {
+    auto const ca = app::read_text_file((folder_ / "wechat.pem").string());
+    REQUIRE(ca.has_value());
+    return app::Target::make("https://" + wechat_address_, *ca);
+  }
+
+  [[nodiscard]] Headers page_headers() const {
+    return {{"Host", "localhost"}, {"Referer", referer_}, {"Content-Type", "application/json"}};
+  }
+
+  static std::string authorization(std::string_view method, std::string_view target, std::string_view body,
+                                   SigningKey const& key) {
+    std::array<unsigned char, 16> nonce{};
+    core::crypto::fill_random(nonce);
+    std::string const nonce_str = core::crypto::to_hex(nonce);
+    std::string const timestamp = std::to_string(core::unix_seconds(now()));
+    std::string const bytes = core::crypto::from_base64(key.bytes).value();
+    core::crypto::Digest const signature =
+        core::crypto::hmac_sha256({reinterpret_cast<unsigned char const*>(bytes.data()), bytes.size()},
+                                  core::message_to_sign(method, target, timestamp, nonce_str, body));
+    return R"(ONETAP-HMAC-SHA256 session=")" + key.session + R"(",key=")" + key.name + R"(",timestamp=")" +
+           timestamp + R"(",nonce_str=")" + nonce_str + R"(",signature=")" +
+           core::crypto::to_base64(signature) + '"';
+  }
+
+  Answer send(core::Result<app::Target, std::string> const& target, std::string_view method,
+              std::string const& path, Headers headers, std::string const& body) {
     REQUIRE(target.has_value());
-    std::string const text = json::serialize(body);
-    headers.emplace_back("Content-Length", std::to_string(text.size()));
+    if (!body.empty()) headers.emplace_back("Content-Length", std::to_string(body.size()));
     headers.emplace_back("Connection", "close");
     app::CallAnswer const answer =
-        caller_.call(*target, {.bytes = app::render_request("POST", path, headers, text)});
+        caller_.call(*target, {.bytes = app::render_request(method, path, headers, body)});
     boost::system::error_code unreadable;
     json::value const read = json::parse(answer.body, unreadable);
     return {.status = answer.status,
@@ -109,7 +173,7 @@ class TwoProcesses {
             .replayed = answer.header("Idempotent-Replayed") == "true"};
   }
 
-  std::string const referer = "https://servicewechat.com/wx0123456789abcdef/7/page-frame.html";
+  std::string const referer_ = "https://servicewechat.com/wx0123456789abcdef/7/page-frame.html";
   std::string level_;
   TempFolder folder_;
   Process wechat_{ONETAP_BINARY,
@@ -148,6 +212,59 @@ TEST_CASE("at level signature a session of an earlier start must log in anew") {
   std::string const session = world.log_in("li--1");
   CHECK(code_of(world.post("/phone/consume", {{"code", "sandbox-ok-li"}}, session)) == "SIGNATURE_INVALID");
   CHECK(world.ledger("SELECT count(*) FROM v_consumptions") == "0");
+}
+
+TEST_CASE("a page signs with the user's own key, which is fetched once, and once more when it was rotated") {
+  TwoProcesses world("signature");
+  std::string const session = world.log_in("li--1");
+  SigningKey const key = world.user_key(session, {{"jsCode", "li--1"}});
+  json::object const code{{"code", "sandbox-ok-1"}};
+  auto const first = world.post_signed("/phone/consume", code, key);
+  REQUIRE(first.status == 200);
+  auto const again = world.post_signed("/phone/consume", code, key);
+  CHECK(again.replayed);
+  CHECK(again.body.at("phoneNumber") == first.body.at("phoneNumber"));
+  CHECK(world.user_key_fetches() == 1);
+
+  SigningKey const rotated = world.user_key(session, {{"jsCode", "li--1"}, {"rotate", true}});
+  REQUIRE(rotated.name != key.name);
+  json::object const next_code{{"code", "sandbox-ok-2"}};
+  CHECK(world.post_signed("/phone/consume", next_code, rotated).status == 200);
+  CHECK(world.post_signed("/phone/consume", next_code, rotated).replayed);
+  CHECK(world.user_key_fetches() == 2);
+}
+
+TEST_CASE(
+    "an unknown version of the user's key costs one fetch, another user's key none, and neither a code") {
+  TwoProcesses world("signature");
+  std::string const session = world.log_in("li--1");
+  SigningKey const key = world.user_key(session, {{"jsCode", "li--1"}});
+  json::object const code{{"code", "sandbox-ok-1"}};
+  SigningKey unknown = key;
+  unknown.name = "wechat:99";
+  CHECK(code_of(world.post_signed("/phone/consume", code, unknown)) == "SIGNATURE_INVALID");
+  CHECK(world.user_key_fetches() == 1);
+
+  std::ignore = world.log_in("wang--1");
+  SigningKey const stranger = world.user_key(session, {{"jsCode", "wang--1"}});
+  REQUIRE(stranger.name == key.name);
+  CHECK(code_of(world.post_signed("/phone/consume", code, stranger)) == "SIGNATURE_INVALID");
+  CHECK(world.ledger("SELECT count(*) FROM v_consumptions") == "0");
+  CHECK(world.post_signed("/phone/consume", code, key).status == 200);
+  CHECK(world.user_key_fetches() == 1);
+}
+
+TEST_CASE("where WeChat has replaced the session_key, the user's own key means to log in again") {
+  TwoProcesses world("signature");
+  std::string const session = world.log_in("li--1");
+  std::string const another_login = "/sns/jscode2session?appid=" + std::string(TwoProcesses::appid) +
+                                    "&secret=anything&grant_type=authorization_code&js_code=li--2";
+  REQUIRE(world.get_from_wechat(another_login).body.contains("session_key"));
+  json::object const code{{"code", "sandbox-ok-1"}};
+  SigningKey const key = world.user_key(session, {{"jsCode", "li--2"}});
+  CHECK(code_of(world.post_signed("/phone/consume", code, key)) == "SESSION_EXPIRED");
+  SigningKey const anew = world.user_key(world.log_in("li--3"), {{"jsCode", "li--3"}});
+  CHECK(world.post_signed("/phone/consume", code, anew).status == 200);
 }
 
 TEST_CASE("what an old base library got is decrypted, once for each blob") {

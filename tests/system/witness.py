@@ -112,6 +112,8 @@ class WeChat:
             return 200, refusal(47001, "data format error")
         if url.path == "/cgi-bin/stable_token":
             return 200, self.stable_token(parsed)
+        if url.path == "/cgi-bin/openapi/quota/get":
+            return 200, {"errcode": 0, "errmsg": "ok", "quota": {"daily_limit": 0, "used": 0, "remain": 0}}
         if url.path == "/wxa/business/getuserphonenumber":
             token = urllib.parse.parse_qs(url.query).get("access_token", [""])[0]
             return 200, self.phone_number(token, parsed)
