@@ -69,7 +69,7 @@ json::value as_json(storage::Value const& value) {
 }
 
 std::optional<core::seconds> retry_after(CallAnswer const& answer) {
-  constexpr int pause_max_s = 15;
+  constexpr int pause_max_s = 65;
   std::string_view const text = answer.header("Retry-After");
   int pause_s = 0;
   auto const read = std::from_chars(text.data(), text.data() + text.size(), pause_s);
@@ -167,6 +167,7 @@ ScenarioReport Runner::run(Scenario const& scenario, std::function<void(StepRepo
     on_step(report.steps.back());
     return report;
   }
+  wait_until_served();
   for (StepGroup const& group : scenario.groups) {
     for (StepReport& step : run_group(group)) {
       on_step(step);
@@ -213,6 +214,27 @@ std::optional<StepReport> judge_outcomes(std::vector<OutcomeCount> const& expect
 }
 
 }  // namespace
+
+// Where the quota is told to nobody who has no session, nobody waits.
+void Runner::wait_until_served() {
+  constexpr auto look_interval = core::milliseconds(250);
+  constexpr int looks_max = 65 * 4;
+  CallRequest const question{
+      .bytes = render_request(
+          "GET", parts_.server.base_path + "/phone/quota",
+          {{"Host", parts_.server.authority}, {"Referer", referer()}, {"Connection", "close"}}, "")};
+  for (int looks = 0; looks < looks_max; ++looks) {
+    std::optional<json::value> const told = parsed(parts_.caller.call(parts_.server, question).body);
+    json::value const* const reason = told ? find_path(*told, "reason") : nullptr;
+    bool const is_stopped = reason != nullptr && *reason == "service";
+    if (!is_stopped) return;
+    parts_.caller.pause(look_interval);
+  }
+}
+
+std::string Runner::referer() const {
+  return "https://servicewechat.com/" + parts_.appid + "/12/page-frame.html";
+}
 
 std::vector<StepReport> Runner::run_group(StepGroup const& group) {
   Before const before = look_before();
@@ -316,7 +338,7 @@ CallRequest Runner::render(Step const& step, Play& play) const {
   HeaderList headers{
       {"Host", parts_.server.authority},
       {"X-Request-Id", play.request_id},
-      {"Referer", "https://servicewechat.com/" + parts_.appid + "/12/page-frame.html"},
+      {"Referer", referer()},
       {"Connection", "close"},
   };
   if (!body.empty()) headers.emplace_back("Content-Type", "application/json");

@@ -51,7 +51,8 @@ struct RunnerParts {
   std::string appid;  // of the Referer
 };
 
-/// Plays scenarios one after the other. Each gets a random ${run}, so that its codes are new.
+/// Plays scenarios one after the other, each once the server sends codes to WeChat (it stops for a while
+/// where a scenario before has made it: at most a minute). Each gets a random ${run}, so that its codes are new.
 class Runner {
  public:
   explicit Runner(RunnerParts parts);
@@ -71,6 +72,8 @@ class Runner {
   struct Play;
   struct Before;
 
+  void wait_until_served();
+  [[nodiscard]] std::string referer() const;
   [[nodiscard]] std::vector<StepReport> run_group(StepGroup const& group);
   [[nodiscard]] Play begin(Step const& step, int number);
   void wait_for_answer(Step const& step, Play& play);
