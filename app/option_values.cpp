@@ -38,6 +38,45 @@ bool is_host_name(std::string_view text) {
   return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, allowed);
 }
 
+/// Host and port of a URL.
+struct Server {
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 0;
+};
+
+std::optional<Server> read_server(std::string_view text) {
+  auto const parts = split_host_and_port(text);
+  if (!parts) return std::nullopt;
+  std::optional<std::uint16_t> const port = read_port(parts->second);
+  if (!port || *port == 0) return std::nullopt;
+  bool const is_ipv6 = parts->first.find(':') != std::string_view::npos;
+  boost::system::error_code error;
+  if (is_ipv6) boost::asio::ip::make_address_v6(std::string(parts->first), error);
+  if (error || (!is_ipv6 && !is_host_name(parts->first))) return std::nullopt;
+  return Server{.host = std::string(parts->first), .port = *port};
+}
+
+// None: a "%" without two hex digits, or a control character, which Proxy-Authorization can't carry (RFC
+// 7617).
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string decoded;
+  while (!text.empty()) {
+    unsigned byte = static_cast<unsigned char>(text.front());
+    std::size_t size = 1;
+    if (text.front() == '%') {
+      constexpr std::size_t escape_size = 3;
+      std::string_view const digits = text.substr(1, 2);
+      auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+      if (error != std::errc{} || end != digits.data() + 2) return std::nullopt;
+      size = escape_size;
+    }
+    if (byte < 0x20 || byte == 0x7f) return std::nullopt;
+    decoded += static_cast<char>(byte);
+    text.remove_prefix(size);
+  }
+  return decoded;
+}
+
 }  // namespace
 
 std::string quote(std::string_view text) {
@@ -113,15 +152,38 @@ Problem read_https_url(std::string_view text, HttpsUrl& value) {
   std::size_t const after_address = authority.starts_with('[') ? authority.find(']') : 0;
   if (after_address == std::string::npos) return wrong;
   if (authority.find(':', after_address) == std::string::npos) authority += ":443";
-  auto const parts = split_host_and_port(authority);
-  if (!parts) return wrong;
-  std::optional<std::uint16_t> const port = read_port(parts->second);
-  if (!port || *port == 0) return wrong;
-  bool const is_ipv6 = parts->first.find(':') != std::string_view::npos;
-  boost::system::error_code error;
-  if (is_ipv6) boost::asio::ip::make_address_v6(std::string(parts->first), error);
-  if (error || (!is_ipv6 && !is_host_name(parts->first))) return wrong;
-  value = HttpsUrl{.host = std::string(parts->first), .port = *port, .base_path = std::string(path)};
+  std::optional<Server> server = read_server(authority);
+  if (!server) return wrong;
+  value = HttpsUrl{.host = std::move(server->host), .port = server->port, .base_path = std::string(path)};
+  return std::nullopt;
+}
+
+Problem read_proxy_url(std::string_view text, net::ProxyAddress& value) {
+  Problem wrong =
+      "is not the URL of an HTTP proxy; write e.g. http://proxy.example.com:3128, or "
+      "http://user:password@proxy.example.com:3128 with all but letters and digits as %40";
+  constexpr std::string_view scheme = "http://";
+  if (!text.starts_with(scheme) || !core::is_visible_ascii(text)) return wrong;
+  text.remove_prefix(scheme.size());
+  if (text.ends_with('/')) text.remove_suffix(1);
+  if (text.find_first_of("/?#\\\"") != std::string_view::npos) return wrong;
+  std::size_t const at = text.rfind('@');
+  std::string credentials;
+  if (at != std::string_view::npos) {
+    std::string_view const user_info = text.substr(0, at);
+    std::size_t const colon = user_info.find(':');
+    if (colon == std::string_view::npos) return wrong;
+    std::optional<std::string> const user = percent_decoded(user_info.substr(0, colon));
+    std::optional<std::string> const password = percent_decoded(user_info.substr(colon + 1));
+    if (!user || !password || user->empty() || user->find(':') != std::string::npos) return wrong;
+    credentials = *user + ":" + *password;
+    text.remove_prefix(at + 1);
+  }
+  std::optional<Server> server = read_server(text);
+  if (!server) return wrong;
+  value = {.host = std::move(server->host),
+           .port = server->port,
+           .credentials = net::ProxyCredentials(std::move(credentials))};
   return std::nullopt;
 }
 

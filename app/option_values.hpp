@@ -27,6 +27,8 @@ using Problem = std::optional<std::string>;
 [[nodiscard]] Problem read_path(std::string_view text, std::string& path);
 [[nodiscard]] Problem read_listen_address(std::string_view text, ListenAddress& value);
 [[nodiscard]] Problem read_https_url(std::string_view text, HttpsUrl& value);
+/// "http://[user:password@]host:port", both words percent-encoded.
+[[nodiscard]] Problem read_proxy_url(std::string_view text, net::ProxyAddress& value);
 /// Yuan with at most six decimals, exactly.
 [[nodiscard]] Problem read_price(std::string_view text, std::int64_t& micro_yuan);
 /// "600/60": requests and seconds; "0" is off.

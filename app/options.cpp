@@ -7,6 +7,7 @@
 
 #include "app/option_values.hpp"
 #include "core/crypto/digest.hpp"
+#include "core/limits.hpp"
 #include "core/text.hpp"
 
 namespace onetap::app {
@@ -86,12 +87,19 @@ Problem apply_service_token(std::string_view text, Settings& settings) {
   }
 }
 
-Problem apply_token_mode(std::string_view text, Settings& /*settings*/) {
-  if (text == "stable") return std::nullopt;
-  if (text == "token" || text.starts_with("file:")) {
-    return quote(text) + " is a mode this version does not have yet; write stable";
+Problem apply_token_mode(std::string_view text, Settings& settings) {
+  constexpr std::string_view file_mode = "file:";
+  settings.token_file_path.clear();
+  if (text.starts_with(file_mode) && text.size() > file_mode.size()) {
+    settings.token_file_path = text.substr(file_mode.size());
+  } else if (text == "token") {
+    settings.token_endpoint = core::TokenEndpoint::plain;
+  } else if (text == "stable") {
+    settings.token_endpoint = core::TokenEndpoint::stable;
+  } else {
+    return quote(text) + " is not a mode; write stable, token or file:PATH";
   }
-  return quote(text) + " is not a mode; write stable";
+  return std::nullopt;
 }
 
 Problem apply_log_level(std::string_view text, Settings& settings) {
@@ -153,6 +161,27 @@ Problem apply_public_url(std::string_view text, Settings& settings) {
            "https://api.example.com/onetap";
   }
   settings.public_path = url.base_path;
+  return std::nullopt;
+}
+
+Problem apply_fallback_urls(std::string_view text, Settings& settings) {
+  constexpr std::size_t urls_max = core::limits::wechat_fallback_urls_max;
+  settings.wechat_fallback_urls.clear();
+  std::string problems;
+  while (true) {
+    std::string_view url = text.substr(0, text.find(','));
+    std::size_t const size = url.size();
+    while (url.starts_with(' ')) url.remove_prefix(1);
+    while (url.ends_with(' ')) url.remove_suffix(1);
+    Problem const problem = read_https_url(url, settings.wechat_fallback_urls.emplace_back());
+    if (problem) problems += (problems.empty() ? "" : "; ") + *problem;
+    if (size == text.size()) break;
+    text.remove_prefix(size + 1);
+  }
+  if (!problems.empty()) return problems;
+  std::size_t const count = settings.wechat_fallback_urls.size();
+  if (count > urls_max)
+    return "are " + std::to_string(count) + " URLs; name at most " + std::to_string(urls_max);
   return std::nullopt;
 }
 
@@ -296,6 +325,20 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "where WeChat's interface is; not together with --sandbox",
      .apply = [](std::string_view text, Settings& to) { return read_https_url(text, to.wechat_url); }},
     {.group = wechat_group,
+     .variable = "ONETAP_WECHAT_FALLBACK_URLS",
+     .value_name = "URLS",
+     .help = "where it is, too: up to 8, comma-separated, tried in this order while nothing was sent (WeChat "
+             "has https://api2.weixin.qq.com); not together with --sandbox",
+     .apply = apply_fallback_urls},
+    {.group = wechat_group,
+     .variable = "ONETAP_WECHAT_PROXY",
+     .value_name = "URL",
+     .secret = true,
+     .help = "http://[user:password@]host:port of an HTTP proxy that connects to WeChat by CONNECT, for a "
+             "fixed address in its white list; not together with --sandbox",
+     .apply = [](std::string_view text,
+                 Settings& to) { return read_proxy_url(text, to.wechat_proxy.emplace()); }},
+    {.group = wechat_group,
      .variable = "ONETAP_WECHAT_CA",
      .value_name = "FILE",
      .help = "certificates (PEM) to trust for it instead of the system's store; not together with --sandbox",
@@ -311,7 +354,9 @@ constexpr auto option_table = std::to_array<Option>({
      .variable = "ONETAP_TOKEN_MODE",
      .value_name = "MODE",
      .default_text = "stable",
-     .help = "how the access token is obtained: stable (WeChat's stable_token)",
+     .help = "how the access token is obtained: stable (WeChat's stable_token), token (the older "
+             "endpoint, which ends the token before), or file:PATH (another service writes it there: the "
+             "token alone, or JSON with access_token and expires_at)",
      .apply = apply_token_mode},
 
     {.group = wechat_group,
@@ -380,8 +425,6 @@ constexpr auto planned_table = std::to_array<std::string_view>({
     "ONETAP_TAPS_PER_USER_DAY",
     "ONETAP_BUDGET_DAY",
     "ONETAP_APPS",
-    "ONETAP_WECHAT_FALLBACK_URLS",
-    "ONETAP_WECHAT_PROXY",
     "ONETAP_EVENTS_DAYS",
     "ONETAP_ALERT_URL",
     "ONETAP_ALERT_SECRET",

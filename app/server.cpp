@@ -20,6 +20,8 @@
 #include "app/data_key.hpp"
 #include "app/keyed_ledger.hpp"
 #include "app/sandbox/sandbox.hpp"
+#include "app/session_upkeep.hpp"
+#include "app/token_file.hpp"
 #include "app/upkeep.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/crypto/keyring.hpp"
@@ -91,6 +93,17 @@ Start<net::TlsContext> load_wechat_tls(Settings const& settings, Sandbox const* 
   auto made = net::TlsContext::client(ca_pem);
   if (!made) return misconfigured("ONETAP_WECHAT_CA: " + made.error());
   return *made;
+}
+
+net::WeChatAddress wechat_address(HttpsUrl const& url) {
+  return {.host = url.host, .port = url.port, .base_path = url.base_path};
+}
+
+net::WeChatRoute wechat_route(Settings const& settings) {
+  net::WeChatRoute route{.addresses = {}, .proxy = settings.wechat_proxy};
+  route.addresses.push_back(wechat_address(settings.wechat_url));
+  for (HttpsUrl const& url : settings.wechat_fallback_urls) route.addresses.push_back(wechat_address(url));
+  return route;
 }
 
 // Where the sandbox's certificate authority is put, for `curl --cacert`; made anew at each start.
@@ -174,9 +187,10 @@ void raise_descriptor_limit(std::size_t connections_max, core::Log& log) {
 struct Parts {
   KeyedLedger ledger;
   net::TlsContext wechat_tls;
-  net::WeChatAddress wechat_address;
+  net::WeChatRoute wechat_route;
   std::optional<net::TlsContext> listener_tls;
   Sandbox* sandbox = nullptr;  // null: the real WeChat
+  RereadSettings reread;
 };
 
 /// The composition root: members in the order of their construction, each depending on those above.
@@ -190,14 +204,18 @@ class Server {
         log_(log),
         sink_(sink),
         sandbox_(parts.sandbox),
+        reread_(std::move(parts.reread)),
         listener_tls_(std::move(parts.listener_tls)),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         keyring_(parts.ledger.keyring),
         ledger_(std::move(parts.ledger.file), clock_,
                 [this](std::string const& reason) { die_of_disk(reason); }),
-        wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_address)),
-        tokens_(clock_, wechat_, log_, {.appid = settings_.appid, .secret = settings_.secret},
-                settings_.wechat_timeout, random_fraction),
+        wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_route)),
+        account_{.appid = settings_.appid, .secret = settings_.secret},
+        token_source_(make_token_source()),
+        tokens_(
+            {.clock = clock_, .source = *token_source_, .store = ledger_, .keyring = keyring_, .log = log_},
+            settings_.appid, settings_.wechat_timeout, random_fraction),
         calls_({.clock = clock_, .wechat = wechat_, .tokens = tokens_, .skew = skew_, .log = log_},
                settings_.appid),
         service_({.clock = clock_,
@@ -219,11 +237,11 @@ class Server {
                     .keyring = keyring_,
                     .log = log_}),
         logins_({.clock = clock_, .wechat = wechat_, .store = ledger_, .keyring = keyring_, .log = log_},
-                {.appid = settings_.appid, .secret = settings_.secret}, sessions_),
+                account_, sessions_),
+        session_upkeep_(sessions_, ledger_, clock_),
         gate_(clock_, sessions_, user_keys_, log_, gate_settings()),
-        session_api_(logins_, clock_, quota_source()),
-        phone_(service_, decrypting_, gate_, keyring_,
-               {.appid = settings_.appid, .send_openid = settings_.send_openid}),
+        session_api_(logins_, gate_, clock_, quota_source()),
+        phone_(service_, decrypting_, gate_, keyring_, {.send_openid = settings_.send_openid}),
         load_(clock_, [this] { return ledger_queue_fill(); }),
         public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
         administration_(ledger_, sessions_),
@@ -235,8 +253,14 @@ class Server {
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {}
 
-  /// Those of earlier runs that still live.
-  void load(std::vector<core::SessionRow> sessions) { sessions_.load(std::move(sessions)); }
+  /// What of earlier runs still lives.
+  void load(std::vector<core::SessionRow> sessions, std::vector<core::StoredToken> const& tokens) {
+    sessions_.load(std::move(sessions), origin_policy().appids);
+    for (core::StoredToken const& token : tokens) {
+      bool const is_known = sandbox_ == nullptr;  // the stand-in forgets its tokens with the process
+      if (is_known && token.appid == account_.appid && token_source_->is_ours()) tokens_.restore(token);
+    }
+  }
 
   /// Of a restored ledger: codes younger than the backup have no row in it.
   void refuse_until(core::SteadyTime time) {
@@ -250,6 +274,10 @@ class Server {
 
   ExitStatus run() {
     raise_descriptor_limit(settings_.connections_max, log_);
+    if (listener_tls_) {
+      if (auto const fault = listener_tls_->validity_fault(clock_.wall()))
+        log_.warn("certificate_of_no_use", {{"what", *fault}});
+    }
     wechat_.on_reply([this](core::WeChatReply const& reply) { compare_clocks(reply); });
     say_where();
     if (listen()) {
@@ -257,7 +285,7 @@ class Server {
       tasks_.spawn(tokens_.run());
       tasks_.spawn(calls_.run());
       tasks_.spawn(maintain_ledger());
-      tasks_.spawn(keep_sessions());
+      tasks_.spawn(session_upkeep_.run());
       tasks_.spawn(load_.run());
       tasks_.spawn(rotate_ticket_keys());
       tasks_.spawn(obey_signals());
@@ -279,6 +307,12 @@ class Server {
     log_.error("ledger_failed", {{"what", reason}});
     sink_.flush();
     std::_Exit(static_cast<int>(ExitStatus::disk_error));
+  }
+
+  [[nodiscard]] std::unique_ptr<core::TokenSource> make_token_source() {
+    if (!settings_.token_file_path.empty())
+      return std::make_unique<TokenFile>(settings_.token_file_path, clock_);
+    return std::make_unique<core::WeChatTokens>(wechat_, account_, settings_.token_endpoint);
   }
 
   [[nodiscard]] core::OriginPolicy origin_policy() const {
@@ -382,19 +416,6 @@ class Server {
     }
   }
 
-  // Sessions that ended, and when the others were used; what is not told before the end is as good as unused.
-  core::Task<> keep_sessions() {
-    co_await core::shield_from_cancellation();
-    while (!stopping_) {
-      [[maybe_unused]] bool const told =
-          co_await clock_.wait(stop_, clock_.steady() + limits::session_store_rhythm);
-      core::SessionChanges changes = sessions_.take_changes(clock_.wall());
-      if (changes.used.empty() && changes.ended.empty()) continue;
-      bool const stored = co_await ledger_.change_sessions(changes);
-      if (!stored) sessions_.tell_again(std::move(changes.ended));
-    }
-  }
-
   // A stolen key opens the sessions of a day, and not those of the process's life.
   core::Task<> rotate_ticket_keys() {
     co_await core::shield_from_cancellation();
@@ -427,9 +448,27 @@ class Server {
       auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
       if (error) co_return;
       if (number != SIGHUP) break;
-      reload_certificate();
+      reload();
     }
     begin_to_stop();
+  }
+
+  void reload() {
+    auto const reread = reread_();
+    if (!reread) {
+      for (std::string const& problem : reread.error())
+        log_.error("settings_not_reloaded", {{"what", problem}});
+      return;
+    }
+    Settings const& fresh = reread->settings;
+    log_.set_level(fresh.log_level);
+    gate_.use(fresh.service_tokens);
+    operators_.use(fresh.admin_token);
+    bool const is_new_secret = fresh.secret.reveal() != account_.secret.reveal();
+    account_.secret = fresh.secret;
+    if (is_new_secret) tokens_.credentials_changed();
+    log_.always("settings_reloaded", {{"new_app_secret", is_new_secret}});
+    reload_certificate();
   }
 
   // A bad pair changes nothing: the old one goes on.
@@ -437,6 +476,8 @@ class Server {
     if (!listener_tls_ || settings_.tls_certificate_path.empty()) return;  // none, or made by ourselves
     auto made = load_listener_tls(settings_, clock_.wall());
     if (!made) return log_.error("certificate_not_reloaded", {{"what", made.error().sentence}});
+    if (auto const fault = made->validity_fault(clock_.wall()))
+      return log_.error("certificate_not_reloaded", {{"what", *fault}});
     listener_tls_ = *made;
     public_.use(*listener_tls_);
     if (settings_.admin_tls) operator_.use(*listener_tls_);
@@ -463,6 +504,7 @@ class Server {
     stop_.notify_all();
     tokens_.stop();
     calls_.stop();
+    session_upkeep_.stop();
     load_.stop();
     wechat_.stop();
     signals_.cancel();
@@ -501,6 +543,7 @@ class Server {
   core::Log& log_;
   LogSink& sink_;
   Sandbox* sandbox_;
+  RereadSettings reread_;
   std::optional<net::TlsContext> listener_tls_;
   asio::signal_set signals_;
   core::crypto::Keyring keyring_;
@@ -508,6 +551,8 @@ class Server {
   core::ClockSkew skew_;
   std::optional<core::SteadyTime> clock_alarm_;  // the last
   net::WeChatClient wechat_;
+  core::AppAccount account_;
+  std::unique_ptr<core::TokenSource> token_source_;
   core::TokenKeeper tokens_;
   core::CallControl calls_;
   core::ConsumeService service_;
@@ -515,6 +560,7 @@ class Server {
   core::SessionBook sessions_;
   core::UserKeys user_keys_;
   core::LoginService logins_;
+  SessionUpkeep session_upkeep_;
   core::Gatekeeper gate_;
   net::SessionApi session_api_;
   net::PhoneApi phone_;
@@ -538,7 +584,7 @@ ExitStatus refuse_to_start(StartError const& error, core::Log& log) {
 
 }  // namespace
 
-ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
+ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, LogSink& sink) {
   asio::io_context loop{1};
   net::AsioClock clock(loop.get_executor());
 
@@ -561,21 +607,20 @@ ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink) {
   if (recovery.attempts_in_doubt > 0)
     log.warn("recovered", {{"attempts_in_doubt", recovery.attempts_in_doubt}});
 
-  net::WeChatAddress address{.host = settings.wechat_url.host,
-                             .port = settings.wechat_url.port,
-                             .base_path = settings.wechat_url.base_path};
+  net::WeChatRoute route = wechat_route(settings);
   if (sandbox) {
     auto const bound = sandbox->start();
     if (!bound) return refuse_to_start({.status = ExitStatus::cannot_run, .sentence = bound.error()}, log);
-    address = {.host = "127.0.0.1", .port = port_of(*bound), .base_path = {}};
+    route = {.addresses = {{.host = "127.0.0.1", .port = port_of(*bound)}}};
   }
   Parts parts{.ledger = std::move(*ledger),
               .wechat_tls = *wechat_tls,
-              .wechat_address = std::move(address),
+              .wechat_route = std::move(route),
               .listener_tls = std::move(listener_tls),
-              .sandbox = sandbox ? &*sandbox : nullptr};
+              .sandbox = sandbox ? &*sandbox : nullptr,
+              .reread = std::move(reread)};
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
-  server.load(std::move(recovery.sessions));
+  server.load(std::move(recovery.sessions), recovery.tokens);
   if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);
   return server.run();
 }

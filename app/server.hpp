@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "app/exit_status.hpp"
 #include "app/log_sink.hpp"
@@ -10,8 +11,13 @@
 
 namespace onetap::app {
 
+/// The settings as they are now, or what is wrong with them: variables and flags stay for the process's life,
+/// files change.
+using RereadSettings = std::function<core::Result<ParsedSettings, std::vector<std::string>>()>;
+
 /// Serves until SIGTERM or SIGINT, then finishes what is in flight and returns. A disk whose state is
-/// unknown ends the process at once, with status 4.
-[[nodiscard]] ExitStatus run_server(Settings settings, core::Log& log, LogSink& sink);
+/// unknown ends the process at once, with status 4. SIGHUP has certificate, secrets and log level reread;
+/// what cannot be used then changes nothing.
+[[nodiscard]] ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, LogSink& sink);
 
 }  // namespace onetap::app

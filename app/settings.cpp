@@ -201,7 +201,9 @@ class Parsing {
 
   void check_sandbox() {
     if (!flags_.sandbox) return;
-    for (std::string_view const variable : {"ONETAP_WECHAT_URL", "ONETAP_WECHAT_CA"}) {
+    for (std::string_view const variable :
+         {"ONETAP_WECHAT_URL", "ONETAP_WECHAT_FALLBACK_URLS", "ONETAP_WECHAT_PROXY",
+          "ONETAP_WECHAT_PROXY_FILE", "ONETAP_WECHAT_CA"}) {
       if (!is_given(variable)) continue;
       problems_.push_back(std::string(variable) +
                           ": --sandbox brings its own WeChat; leave one of the two out");

@@ -11,12 +11,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/exchange/wechat.hpp"
 #include "core/gate/rate_limiter.hpp"
 #include "core/gate/verify_level.hpp"
 #include "core/log.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
 #include "net/server/client_address.hpp"
+#include "net/wechat/route.hpp"
 
 namespace onetap::app {
 
@@ -74,9 +76,13 @@ struct Settings {
   std::optional<DataKey> data_key;  // none: the file `<database>.key`
   std::chrono::seconds replay_window{0};
 
-  HttpsUrl wechat_url;         // not used in the sandbox
+  HttpsUrl wechat_url;                         // not used in the sandbox
+  std::vector<HttpsUrl> wechat_fallback_urls;  // tried after it, in this order
+  std::optional<net::ProxyAddress> wechat_proxy;
   std::string wechat_ca_path;  // PEM; empty: the system's store (in the sandbox, its own)
   std::chrono::milliseconds wechat_timeout{0};
+  core::TokenEndpoint token_endpoint = core::TokenEndpoint::stable;
+  std::string token_file_path;  // empty: WeChat is asked
 
   core::VerifyLevel verify = core::VerifyLevel::signature;
   bool allow_devtools = true;

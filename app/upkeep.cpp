@@ -1,35 +1,20 @@
 #include "app/upkeep.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <optional>
-#include <type_traits>
 #include <utility>
 
 #include "app/data_key.hpp"
 #include "app/keyed_ledger.hpp"
+#include "app/worker.hpp"
 #include "storage/backup.hpp"
 
 namespace onetap::app {
 namespace {
 
 namespace admin = core::admin;
-namespace asio = boost::asio;
 
 admin::Answer refused(admin::Refusal::Kind kind, std::string sentence) {
   return {boost::system::in_place_error, admin::Refusal{.kind = kind, .sentence = std::move(sentence)}};
-}
-
-/// Runs `function` on the worker; the caller goes on on its own thread.
-template <class Function>
-core::Task<std::invoke_result_t<Function>> run_on(asio::thread_pool& worker, Function function) {
-  std::optional<std::invoke_result_t<Function>> result;
-  auto work = [&]() -> core::Task<> {
-    result.emplace(function());
-    co_return;
-  };
-  co_await asio::co_spawn(worker, std::move(work), asio::use_awaitable);
-  co_return std::move(*result);
 }
 
 /// A flag that is up as long as this lives.

@@ -29,19 +29,24 @@ inline constexpr auto timestamp_skew_max = 300s;
 inline constexpr std::size_t nonce_bytes_min = 16;
 inline constexpr std::size_t nonce_bytes_max = 64;
 inline constexpr std::size_t nonces_per_session_max = 1024;
+inline constexpr std::size_t nonces_kept_for_codes = nonces_per_session_max / 4;  // polls never fill these
 inline constexpr std::size_t sessions_per_user_max = 5;  // phone, tablet, desktop, and two of the past
 inline constexpr std::size_t sessions_max = 200'000;     // some 500 bytes each
 inline constexpr auto session_touch_interval = 5min;     // how stale a stored time of last use may be
 // Until then a session_key opens what a page encrypted before it had to log in anew.
 inline constexpr auto session_key_keep_beyond_session = 24h;
-inline constexpr auto session_store_rhythm = 60s;     // of telling the store of uses and ends
-inline constexpr std::size_t user_keys_max = 20'000;  // users whose keys are held; 3 keys each
+inline constexpr auto session_store_rhythm = 60s;            // of telling the store of uses and ends
+inline constexpr std::size_t session_changes_at_once = 256;  // of which it hears in one command
+inline constexpr std::size_t user_keys_max = 20'000;         // users whose keys are held; 3 keys each
 inline constexpr std::size_t user_key_fetches_per_minute = 3;
-inline constexpr auto login_time = 4s;  // jscode2session, within what a page waits
+inline constexpr auto login_time = 4s;                    // jscode2session, within what a page waits
+inline constexpr std::size_t logins_in_flight_max = 128;  // jscode2session calls at a time
 inline constexpr std::size_t encrypted_data_bytes_max = 4096;
 
 // The listener's patience.
-inline constexpr auto handshake_time = 5s;    // from the accepted connection on, PROXY header included
+inline constexpr auto handshake_time = 5s;  // from the accepted connection on, PROXY header included
+inline constexpr std::size_t client_hello_bytes_max =
+    6UL * 1024;                               // 500 usual, 1,800 with post-quantum shares
 inline constexpr auto first_byte_time = 10s;  // of the first request, once TLS stands
 inline constexpr auto header_time = 5s;
 inline constexpr auto body_time = 5s;
@@ -83,7 +88,17 @@ inline constexpr std::size_t wechat_json_depth_max = 8;
 // WeChat's side closes idle lines soon (facts §9: 8 s seen); ours go first.
 inline constexpr auto wechat_idle_time = 5s;
 inline constexpr std::size_t wechat_idle_lines_max = 32;
+inline constexpr auto wechat_line_time = 60s;  // in use: then names, and the order of addresses, count anew
 inline constexpr auto resolve_refresh_time = 60s;
+inline constexpr std::size_t resolved_endpoints_max = 16;  // of one name
+
+// A new line: an endpoint that stays silent leaves time for the next, and is tried last for a while.
+inline constexpr auto wechat_connect_attempt_time = 400ms;
+inline constexpr auto wechat_failed_endpoint_time = 30s;
+inline constexpr std::size_t wechat_failed_endpoints_max = 64;
+inline constexpr std::size_t wechat_fallback_urls_max = 8;
+inline constexpr std::size_t connect_answer_bytes_max = 8UL * 1024;  // a proxy's, to CONNECT
+inline constexpr auto tls_resumption_time = 1h;                      // then the certificate is verified anew
 
 // The circuit breaker.
 inline constexpr std::size_t breaker_untrusted_in_a_row = 5;

@@ -8,12 +8,12 @@
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <optional>
 
+#include "core/limits.hpp"
 #include "net/tls_bio.hpp"
 
 namespace onetap::net {
@@ -24,19 +24,31 @@ constexpr std::size_t receive_bytes = 4096;
 
 enum class Hello { incomplete, complete, no_hello };
 
-// Looks at the first TLS record (RFC 8446 §5.1), which must be of a handshake.
+std::size_t big_endian(std::string_view bytes) {
+  std::size_t number = 0;
+  for (char const byte : bytes) number = number * 256 + static_cast<unsigned char>(byte);
+  return number;
+}
+
+// A ClientHello (RFC 8446 §4.1.2) that the first TLS record (§5.1) holds whole: clients send it so, and
+// nothing less is worth OpenSSL's memory.
 Hello judge_hello(std::string_view bytes) {
-  constexpr std::size_t record_head_bytes = 5;  // type, version (2), length (2)
-  constexpr std::size_t record_bytes_max = 16384;
-  constexpr char handshake_record = 22;
-  constexpr char tls_major_version = 3;
-  if (!bytes.empty() && bytes[0] != handshake_record) return Hello::no_hello;
-  if (bytes.size() > 1 && bytes[1] != tls_major_version) return Hello::no_hello;
-  if (bytes.size() < record_head_bytes) return Hello::incomplete;
-  auto const length = static_cast<std::size_t>(static_cast<unsigned char>(bytes[3])) * 256 +
-                      static_cast<unsigned char>(bytes[4]);
-  if (length == 0 || length > record_bytes_max) return Hello::no_hello;
-  return bytes.size() < record_head_bytes + length ? Hello::incomplete : Hello::complete;
+  constexpr std::string_view record_begin = "\x16\x03";  // handshake, TLS of whatever version
+  constexpr char client_hello = 1;
+  constexpr std::size_t record_head_bytes = 5;   // type, version (2), length (2)
+  constexpr std::size_t message_head_bytes = 4;  // type, length (3)
+  constexpr std::size_t hello_bytes_min = 41;    // version, random, and four vectors, one of a suite
+  constexpr std::size_t heads_bytes = record_head_bytes + message_head_bytes;
+  std::string_view const begin = bytes.substr(0, record_begin.size());
+  if (begin != record_begin.substr(0, begin.size())) return Hello::no_hello;
+  if (bytes.size() > record_head_bytes && bytes[record_head_bytes] != client_hello) return Hello::no_hello;
+  if (bytes.size() < heads_bytes) return Hello::incomplete;
+  std::size_t const record_bytes = big_endian(bytes.substr(3, 2));
+  std::size_t const hello_bytes = big_endian(bytes.substr(record_head_bytes + 1, 3));
+  bool const is_whole = message_head_bytes + hello_bytes == record_bytes;
+  if (!is_whole || hello_bytes < hello_bytes_min || record_bytes > core::limits::client_hello_bytes_max)
+    return Hello::no_hello;
+  return bytes.size() < record_head_bytes + record_bytes ? Hello::incomplete : Hello::complete;
 }
 
 }  // namespace
@@ -212,17 +224,7 @@ Stream::Stream(tcp::socket socket, TlsContext const& context) : Stream(std::move
 
 Stream::Stream(tcp::socket socket, TlsContext const& context, std::string const& host)
     : Stream(std::move(socket)) {
-  state_->context = context;
-  SSL* const ssl = state_->begin_tls();
-  SSL_set_connect_state(ssl);
-  error_code not_an_address;
-  asio::ip::make_address(host, not_an_address);
-  if (not_an_address) {
-    SSL_set_tlsext_host_name(ssl, host.c_str());
-    SSL_set1_host(ssl, host.c_str());
-  } else {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
-  }
+  start_tls(context, host);
 }
 
 Stream::Stream(Stream&&) noexcept = default;
@@ -254,6 +256,11 @@ core::Task<error_code> Stream::connect(tcp::endpoint address) {
   co_return option;
 }
 
+void Stream::start_tls(TlsContext const& context, std::string const& host) {
+  state_->context = context;
+  context.aim(state_->begin_tls(), host);
+}
+
 core::Task<core::Result<std::string, error_code>> Stream::read_before_handshake(std::size_t size) {
   using Bytes = core::Result<std::string, error_code>;
   auto const state = state_;
@@ -272,7 +279,10 @@ core::Task<error_code> Stream::handshake() {
     error_code const error = co_await state->receive_hello();
     if (error) co_return error;
   }
-  co_return co_await state->drive([ssl = state->tls->ssl.get()] { return SSL_do_handshake(ssl); });
+  SSL* const ssl = state->tls->ssl.get();
+  error_code const error = co_await state->drive([ssl] { return SSL_do_handshake(ssl); });
+  if (error) TlsContext::forget_session(ssl);  // it may be what the other side chokes on
+  co_return error;
 }
 
 core::Task<core::Result<std::size_t, error_code>> Stream::read_some(std::span<char> buffer) {
@@ -352,6 +362,8 @@ bool Stream::is_idle_and_alive() {
 }
 
 std::string Stream::tls_error() const { return state_->tls ? state_->tls->error : std::string(); }
+
+bool Stream::is_resumed() const { return state_->tls && SSL_session_reused(state_->tls->ssl.get()) == 1; }
 
 tcp::endpoint Stream::remote_endpoint() const {
   error_code ignored;

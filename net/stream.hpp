@@ -27,7 +27,7 @@ class Stream {
   explicit Stream(tcp::socket socket);
   /// TLS, the server's side. Costs OpenSSL's memory from the first whole record of a ClientHello on.
   Stream(tcp::socket socket, TlsContext const& context);
-  /// TLS, the client's side: `host` is sent as SNI and must be named by the certificate.
+  /// TLS, the client's side, as start_tls() tells.
   Stream(tcp::socket socket, TlsContext const& context, std::string const& host);
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
@@ -42,6 +42,10 @@ class Stream {
 
   /// Exactly so many bytes of the wire, in the clear: what stands before TLS (PROXY protocol).
   [[nodiscard]] core::Task<core::Result<std::string, error_code>> read_before_handshake(std::size_t size);
+
+  /// A plain stream becomes TLS's, the client's side: `host` is sent as SNI and must be named by the
+  /// certificate, unless the handshake resumes a session of this host and this context. Before handshake().
+  void start_tls(TlsContext const& context, std::string const& host);
 
   /// TLS only; returns at once on a plain stream.
   [[nodiscard]] core::Task<error_code> handshake();
@@ -68,6 +72,9 @@ class Stream {
 
   /// What the certificate check or the handshake said, for the operator; empty when nothing.
   [[nodiscard]] std::string tls_error() const;
+
+  /// Whether the handshake took up an earlier session.
+  [[nodiscard]] bool is_resumed() const;
 
   [[nodiscard]] tcp::endpoint remote_endpoint() const;
 

@@ -11,6 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
+#include <ctime>
+#include <map>
 #include <new>
 #include <optional>
 
@@ -38,6 +41,24 @@ std::string openssl_reason() {
 
 Bio read_only(std::string_view text) {
   return {BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free};
+}
+
+// Without one, OpenSSL asks for a passphrase on the terminal, and all the server waits.
+int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*argument*/) { return 0; }
+
+// What follows a server's certificate in its file: each has issued the one before. Otherwise, why not.
+std::optional<std::string> read_chain(SSL_CTX* context, BIO* text, X509* leaf) {
+  X509* before = leaf;
+  while (X509* const intermediate = PEM_read_bio_X509(text, nullptr, nullptr, nullptr)) {
+    SSL_CTX_add0_chain_cert(context, intermediate);  // takes ownership
+    if (X509_check_issued(intermediate, before) != X509_V_OK)
+      return "a certificate of the chain did not issue the one before it";
+    before = intermediate;
+  }
+  bool const at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  std::string const reason = openssl_reason();
+  if (!at_end) return "the certificate's chain cannot be read: " + reason;
+  return std::nullopt;
 }
 
 int choose_http_1_1(SSL* /*ssl*/, unsigned char const** out, unsigned char* out_size, unsigned char const* in,
@@ -113,7 +134,35 @@ struct TlsContext::TicketKeys {
         EVP_MAC_CTX_set_params(mac, parameters.data()) == 1;
     OPENSSL_cleanse(mac_key.data(), mac_key.size());
     if (!ready) return -1;
-    return key == &keys.current ? 1 : 2;
+    // Most clients use a ticket of TLS 1.3 once, so whoever resumes is given the next one.
+    return key == &keys.current && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
+  }
+};
+
+/// The newest session of each host. A connection points at its host's, which therefore stays in its place.
+struct TlsContext::Sessions {
+  using Session = std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)>;
+
+  std::map<std::string, Session> newest;
+
+  Session& of(std::string const& host) {
+    return newest.try_emplace(host, nullptr, SSL_SESSION_free).first->second;
+  }
+
+  static Session* of(SSL* connection) { return static_cast<Session*>(SSL_get_app_data(connection)); }
+
+  // What is kept and what is offered are copies: OpenSSL spoils the session of a connection that ends without
+  // good-bye, and, in TLS 1.3, one that has been resumed (so that nobody who listens can tell a person's
+  // connections; ours come from one address anyway).
+  static int keep(SSL* connection, SSL_SESSION* session) {
+    Session* const newest_of_host = of(connection);
+    if (newest_of_host != nullptr) newest_of_host->reset(SSL_SESSION_dup(session));
+    return 0;  // OpenSSL keeps its reference
+  }
+
+  static void offer(SSL* connection, Session const& session) {
+    Session const copy(session ? SSL_SESSION_dup(session.get()) : nullptr, SSL_SESSION_free);
+    if (copy) SSL_set_session(connection, copy.get());
   }
 };
 
@@ -129,6 +178,29 @@ TlsContext::TlsContext()
   set_common_options(context_.get());
 }
 
+void TlsContext::aim(SSL* connection, std::string const& host) const {
+  SSL_set_connect_state(connection);
+  boost::system::error_code not_an_address;
+  boost::asio::ip::make_address(host, not_an_address);
+  if (not_an_address) {
+    SSL_set_tlsext_host_name(connection, host.c_str());
+    SSL_set1_host(connection, host.c_str());
+  } else {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), host.c_str());
+  }
+  Sessions::Session& newest = sessions_->of(host);
+  SSL_set_app_data(connection, &newest);
+  Sessions::offer(connection, newest);
+}
+
+void TlsContext::forget_sessions() {
+  for (auto& [host, session] : sessions_->newest) session.reset();
+}
+
+void TlsContext::forget_session(SSL* connection) {
+  if (Sessions::Session* const newest = Sessions::of(connection)) newest->reset();
+}
+
 core::Result<TlsContext, std::string> TlsContext::server(std::string_view certificate_pem,
                                                          std::string_view key_pem) {
   ERR_clear_error();
@@ -139,12 +211,9 @@ core::Result<TlsContext, std::string> TlsContext::server(std::string_view certif
   if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
     return "the certificate cannot be read: " + openssl_reason();
   }
-  while (X509* const intermediate = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr)) {
-    SSL_CTX_add0_chain_cert(context, intermediate);  // takes ownership
-  }
-  ERR_clear_error();  // the end of the file, as expected
+  if (auto fault = read_chain(context, chain.get(), leaf.get())) return std::move(*fault);
   Bio const key_text = read_only(key_pem);
-  Key const key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+  Key const key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, no_passphrase, nullptr), EVP_PKEY_free);
   if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1)
     return "the key cannot be read: " + openssl_reason();
   if (SSL_CTX_check_private_key(context) != 1)
@@ -160,11 +229,23 @@ core::Result<TlsContext, std::string> TlsContext::server(std::string_view certif
   return made;
 }
 
+std::optional<std::string> TlsContext::validity_fault(core::WallTime now) const {
+  X509 const* const leaf = SSL_CTX_get0_certificate(context_.get());
+  if (leaf == nullptr) return std::nullopt;
+  std::time_t at = core::unix_seconds(now);
+  if (X509_cmp_time(X509_get0_notBefore(leaf), &at) > 0) return "the certificate is not valid yet";
+  if (X509_cmp_time(X509_get0_notAfter(leaf), &at) < 0) return "the certificate has expired";
+  return std::nullopt;
+}
+
 core::Result<TlsContext, std::string> TlsContext::client(std::string_view ca_pem) {
   ERR_clear_error();
   TlsContext made;
   SSL_CTX* const context = made.context_.get();
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  made.sessions_ = std::make_shared<Sessions>();
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, &Sessions::keep);
   if (ca_pem.empty()) {
     if (SSL_CTX_set_default_verify_paths(context) != 1)
       return "the system's certificate store cannot be read: " + openssl_reason();

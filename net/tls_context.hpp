@@ -1,12 +1,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "core/clock.hpp"
 #include "core/result.hpp"
 
 struct ssl_ctx_st;
+struct ssl_st;
 struct bio_method_st;
 
 namespace onetap::net {
@@ -19,6 +22,9 @@ class TlsContext {
   [[nodiscard]] static core::Result<TlsContext, std::string> server(std::string_view certificate_pem,
                                                                     std::string_view key_pem);
 
+  /// A server's: why its certificate is of no use at this time; none when it is good.
+  [[nodiscard]] std::optional<std::string> validity_fault(core::WallTime now) const;
+
   /// A client's, which verifies chain and host name. `ca_pem` empty: the system's store.
   [[nodiscard]] static core::Result<TlsContext, std::string> client(std::string_view ca_pem);
 
@@ -26,16 +32,28 @@ class TlsContext {
   /// older ones lead to a full handshake.
   void rotate_ticket_keys();
 
+  /// A client's, for a connection that has not begun: it will ask for `host`, verify that the certificate
+  /// names it, and resume the host's newest session.
+  void aim(ssl_st* connection, std::string const& host) const;
+
+  /// A client's: the next handshakes are full ones.
+  void forget_sessions();
+
+  /// Of the host that `connection` was aimed at; nothing at a server's.
+  static void forget_session(ssl_st* connection);
+
   [[nodiscard]] ssl_ctx_st* native() const { return context_.get(); }
   [[nodiscard]] bio_method_st* bio_method() const { return bio_method_.get(); }
 
  private:
   struct TicketKeys;
+  struct Sessions;
 
   TlsContext();
   std::shared_ptr<ssl_ctx_st> context_;
   std::shared_ptr<bio_method_st> bio_method_;
   std::shared_ptr<TicketKeys> ticket_keys_;  // null at a client's
+  std::shared_ptr<Sessions> sessions_;       // null at a server's
 };
 
 }  // namespace onetap::net

@@ -106,7 +106,7 @@ void strip(std::filesystem::path const& path, core::WallTime at) {
   Connection copy(path, Access::read_write);
   Transaction transaction(copy);
   copy.run("UPDATE live_code SET sealed_number = NULL");
-  copy.run("DELETE FROM session; DELETE FROM session_key");
+  copy.run("DELETE FROM session; DELETE FROM session_key; DELETE FROM access_token");
   copy.run("UPDATE meta SET copied_at = " + std::to_string(core::unix_ms(at)));
   transaction.commit();
   // One file, without a WAL beside it.

@@ -51,6 +51,7 @@ constexpr std::array sealed_columns{
     SealedColumn{core::crypto::SealedField::openid, "list_sealed_openids", "set_sealed_openid"},
     SealedColumn{core::crypto::SealedField::session_key, "list_sealed_session_keys",
                  "set_sealed_session_key"},
+    SealedColumn{core::crypto::SealedField::access_token, "list_sealed_tokens", "set_sealed_token"},
 };
 
 /// One sealed secret of a column.

@@ -7,6 +7,7 @@
 #include "core/exchange/ledger.hpp"
 #include "core/gate/session_store.hpp"
 #include "core/ledger_admin.hpp"
+#include "core/token/store.hpp"
 
 namespace onetap::storage {
 
@@ -31,7 +32,8 @@ struct SessionKeysCommand {
 /// One call of a port, and the steady time at which it came.
 struct Command {
   std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
-               core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue>
+               core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue,
+               core::StoredToken>
       action;
   core::SteadyTime steady;
 };

@@ -33,7 +33,7 @@ bool is_new_work(Command const& command) {
          std::holds_alternative<core::Decryption>(command.action) ||
          std::holds_alternative<core::LoginRow>(command.action) ||
          std::holds_alternative<core::SessionChanges>(command.action) ||
-         std::holds_alternative<SessionKeysCommand>(command.action);
+         std::holds_alternative<core::StoredToken>(command.action);
 }
 
 core::admin::Answer no_room() {
@@ -194,9 +194,18 @@ core::Task<bool> LedgerThread::change_sessions(core::SessionChanges changes) {
   co_return std::holds_alternative<Settled>(result);
 }
 
+core::Task<bool> LedgerThread::keep_token(core::StoredToken token) {
+  Command command{.action = std::move(token), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_for_session(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
+// Reads only: a rescue needs it on a full disk, too.
 core::Task<std::optional<std::vector<core::SealedBytes>>> LedgerThread::session_keys(core::CallerKey user) {
+  if (closed_ || failed_ || queued_ >= limits::ledger_queue_max) co_return std::nullopt;
   Command command{.action = SessionKeysCommand{user}, .steady = clock_.steady()};
-  CommandResult result = co_await submit_for_session(std::move(command));
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
   std::optional<std::vector<core::SealedBytes>> keys;
   if (auto* const read = std::get_if<std::vector<core::SealedBytes>>(&result)) keys = std::move(*read);
   co_return keys;

@@ -18,6 +18,7 @@
 #include "core/exchange/ledger.hpp"
 #include "core/gate/session_store.hpp"
 #include "core/ledger_admin.hpp"
+#include "core/token/store.hpp"
 #include "storage/ledger_file.hpp"
 
 namespace onetap::storage {
@@ -37,7 +38,10 @@ struct LedgerStatistics {
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
 /// last commit ran is the next batch. Calls come from the loop's thread, and so do the answers; the clock
 /// is read there, too.
-class LedgerThread final : public core::Ledger, public core::LedgerAdmin, public core::SessionStore {
+class LedgerThread final : public core::Ledger,
+                           public core::LedgerAdmin,
+                           public core::SessionStore,
+                           public core::TokenStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -60,6 +64,8 @@ class LedgerThread final : public core::Ledger, public core::LedgerAdmin, public
   [[nodiscard]] core::Task<bool> change_sessions(core::SessionChanges changes) override;
   [[nodiscard]] core::Task<std::optional<std::vector<core::SealedBytes>>> session_keys(
       core::CallerKey user) override;
+
+  [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
 
   /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
   /// seconds: a number outlives its window by this much.

@@ -81,6 +81,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       packs_(connection_, settings.prices),
       bookkeeper_(connection_, settings.prices),
       sessions_(connection_),
+      tokens_(connection_),
       find_live_code_(connection_, hot_sql("find_live_code")),
       begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
       begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
@@ -137,6 +138,7 @@ Recovery SqliteLedger::start(Now now) {
   Recovery found{.attempts_in_doubt = static_cast<int>(open_attempts.size())};
   if (settings_.session_life)
     found.sessions = sessions_.load(*settings_.session_life, now.wall, limits::sessions_max);
+  found.tokens = tokens_.load(now.wall);
   if (connection_.integer("SELECT count(*) FROM meta AS m WHERE m.copied_at IS NOT NULL") > 0) {
     refuse_until_ = now.steady + limits::restored_refusal_time;
   }
@@ -177,6 +179,10 @@ CommandResult SqliteLedger::run(Command const& command) {
   // An app stays known when the command that brought it is undone.
   if (auto const* const login = std::get_if<core::LoginRow>(&command.action)) {
     static_cast<void>(packs_.app(login->session.appid, login->session.opened));
+  }
+  if (auto const* const token = std::get_if<core::StoredToken>(&command.action)) {
+    tokens_.put(*token, packs_.app(token->appid, token->fetched));
+    return Settled{};
   }
   if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
     static_cast<void>(packs_.app(beginning->intent.appid, beginning->intent.at));
@@ -299,12 +305,13 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::
                                             core::WallTime at) const {
   using core::State;
   bool const same_caller = row.caller && caller && *row.caller == *caller;
-  if (row.state == State::sending) return ledger::NotYours{.in_progress = true};
+  if (row.state == State::sending) return ledger::NotYours{.in_progress = true, .consumption = row.id};
   if (row.state == State::retryable) {
     if (same_caller || !row.caller) return Again{};
-    return ledger::NotYours{};
+    return ledger::NotYours{.consumption = row.id};
   }
-  ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost};
+  ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost,
+                                   .consumption = row.id};
   if (!same_caller) return not_yours;
   if (row.state == State::ok) {
     bool const in_window = unix_ms(at) < row.finished_at + settings_.replay_window.count();

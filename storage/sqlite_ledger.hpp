@@ -14,6 +14,7 @@
 #include "storage/pack_book.hpp"
 #include "storage/session_table.hpp"
 #include "storage/sqlite.hpp"
+#include "storage/token_table.hpp"
 
 namespace onetap::storage {
 
@@ -30,6 +31,7 @@ struct Recovery {
   std::optional<core::SteadyTime> refuse_until{};
   // Those that live, most recently used first; at most limits::sessions_max. For whoever starts to take.
   std::vector<core::SessionRow> sessions{};
+  std::vector<core::StoredToken> tokens{};  // that still live
 };
 
 /// What one pass of maintenance did.
@@ -127,6 +129,7 @@ class SqliteLedger {
   PackBook packs_;
   Bookkeeper bookkeeper_;
   SessionTable sessions_;
+  TokenTable tokens_;
   std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 

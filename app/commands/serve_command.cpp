@@ -17,7 +17,9 @@ int run_serve_command(std::vector<std::string> arguments) {
     std::fputs(serve_help().c_str(), stdout);
     return 0;
   }
-  auto parsed = parse_settings(arguments, environment_from(environ), read_text_file);
+  Environment const environment = environment_from(environ);
+  RereadSettings const reread = [&] { return parse_settings(arguments, environment, read_text_file); };
+  auto parsed = reread();
   if (!parsed) {
     for (std::string const& problem : parsed.error()) std::fprintf(stderr, "%s\n", problem.c_str());
     return static_cast<int>(ExitStatus::configuration);
@@ -27,7 +29,7 @@ int run_serve_command(std::vector<std::string> arguments) {
                 parsed->settings.log_level,
                 [] { return std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now()); });
   for (std::string const& warning : parsed->warnings) log.warn("configuration", {{"what", warning}});
-  return static_cast<int>(run_server(std::move(parsed->settings), log, sink));
+  return static_cast<int>(run_server(std::move(parsed->settings), reread, log, sink));
 }
 
 }  // namespace onetap::app

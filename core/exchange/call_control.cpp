@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/limits.hpp"
+#include "core/seeded_bug.hpp"
 
 namespace onetap::core {
 namespace {
@@ -44,7 +45,10 @@ void CallControl::look_at_clock() {
 
 bool CallControl::is_free() const {
   Position const position = breaker_.position(ports_.clock.steady());
-  return turns_out_ < limits::wechat_calls_max && (position == Position::closed || position == Position::trial);
+  bool const may_go =
+      position == Position::closed || position == Position::trial || seeded_bug(SeededBug::turns_while_open);
+  bool const has_room = turns_out_ < limits::wechat_calls_max || seeded_bug(SeededBug::turns_without_bound);
+  return may_go && has_room;
 }
 
 std::unique_ptr<CallControl::Turn> CallControl::grant() {
@@ -86,7 +90,7 @@ void CallControl::token_is_dead() { trip(OutageCause::dead_token); }
 void CallControl::give_back(bool is_trial) {
   --turns_out_;
   bool const undecided = is_trial && breaker_.position(ports_.clock.steady()) == Position::trial_sent;
-  if (undecided) breaker_.trial_unused();
+  if (undecided && !seeded_bug(SeededBug::trial_never_ends)) breaker_.trial_unused();
   serve_waiters();
 }
 

@@ -166,7 +166,8 @@ struct Stored {
 /// The code is somebody else's, or nobody can tell, or its stored answer is past the replay window.
 struct NotYours {
   bool in_progress = false;
-  bool charged = false;  // the ledger knows: state ok or lost
+  bool charged = false;          // the ledger knows: state ok or lost
+  std::int64_t consumption = 0;  // whose code it is; 0: not told
 };
 
 /// Nothing was read or written: queue full, disk full, closing.

@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/seeded_bug.hpp"
+
 namespace onetap::core {
 namespace {
 
@@ -85,7 +87,8 @@ ExchangeAction ExchangeMachine::take(event::Began const& began) {
 ExchangeAction ExchangeMachine::take(event::Answered const& answered) {
   expect(Phase::calling);
   answer_ = answered.answer;
-  bool const once_more = answer_.verdict == Verdict::token_refused && !resent_;
+  bool const may_resend = !resent_ || seeded_bug(SeededBug::resend_without_end);
+  bool const once_more = answer_.verdict == Verdict::token_refused && may_resend;
   if (!once_more) return settle();
   phase_ = Phase::refreshing;
   return action::RefreshToken{};

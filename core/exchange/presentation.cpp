@@ -52,8 +52,9 @@ Problem problem_for(Answer const& answer, std::optional<Unready> because, WallTi
 
 Problem problem_for(ledger::Stored const& stored) {
   bool const rejected = stored.state == State::rejected;
+  bool const was_charged = stored.state == State::lost || stored.cause == Cause::watermark;
   return {.code = rejected ? ProblemCode::code_invalid : ProblemCode::outcome_unknown,
-          .charged = stored.state == State::lost ? Charged::yes : Charged::unknown,
+          .charged = was_charged ? Charged::yes : Charged::unknown,
           .errcode = stored.errcode,
           .rid = stored.rid};
 }

@@ -132,6 +132,7 @@ std::string to_problem_json(Problem const& problem, Language language, std::stri
                     {"status", kind.status},     {"code", kind.name},
                     {"detail", detail},          {"retry", to_string(problem.retry.value_or(kind.retry))},
                     {"requestId", request_id}};
+  if (!problem.reason.empty()) body["reason"] = problem.reason;
   if (problem.charged != Charged::absent) body["charged"] = to_string(problem.charged);
   if (problem.errcode) body["wechat"] = json::object{{"errcode", *problem.errcode}, {"rid", problem.rid}};
   if (problem.server_time) body["serverTime"] = unix_seconds(*problem.server_time);

@@ -69,6 +69,7 @@ struct ProblemKind {
 struct Problem {
   ProblemCode code = ProblemCode::internal;
   Charged charged = Charged::absent;
+  std::string_view reason{};   // what is known of a bad code; static text, empty: not told
   std::optional<int> errcode;  // WeChat's, with its rid
   std::string rid;
   std::optional<seconds> retry_after;   // for the Retry-After field

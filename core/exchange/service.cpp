@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/exchange/diagnosis.hpp"
 #include "core/exchange/presentation.hpp"
 #include "core/limits.hpp"
+#include "core/seeded_bug.hpp"
 
 namespace onetap::core {
 
@@ -36,14 +38,16 @@ ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
 
 Task<PhoneResult> ConsumeService::consume(ConsumeRequest request) {
   // Awaits under way must not be cut short either: an answer that is on its way would be lost.
-  co_await shield_from_cancellation();
+  if (!seeded_bug(SeededBug::unshielded)) co_await shield_from_cancellation();
   if (refuses()) {
     auto const left = std::chrono::ceil<seconds>(refuse_until_ - ports_.clock.steady());
     co_return PhoneResult{wechat_unavailable(left), request.kind};
   }
   CodeKey const code_key = ports_.keyring.code_key(request.appid, request.code);
-  if (auto const found = flights_.find(code_key); found != flights_.end()) {
-    bool const same_caller = request.caller && request.caller == found->second->caller;
+  auto const found = flights_.find(code_key);
+  if (found != flights_.end() && !seeded_bug(SeededBug::no_single_flight)) {
+    bool const same_caller = (request.caller && request.caller == found->second->caller) ||
+                             seeded_bug(SeededBug::anyone_may_follow);
     if (!same_caller) co_return PhoneResult{problem_for(ledger::NotYours{.in_progress = true}), request.kind};
     co_return co_await follow(found->second);
   }
@@ -232,17 +236,27 @@ PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply cons
   Kind const kind = exchange.intent.kind;
   if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
     if (answer->number) return {*answer->number, kind};
-    return {problem_for(*answer, reply.because, ports_.clock.wall()), kind};
+    Problem problem = problem_for(*answer, reply.because, ports_.clock.wall());
+    if (problem.code == ProblemCode::code_invalid) problem.reason = diagnose(exchange.code);
+    return {std::move(problem), kind};
   }
   if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
-    if (stored->state != State::ok) return {problem_for(*stored), stored->kind, true};
+    if (stored->state != State::ok) {
+      Problem problem = problem_for(*stored);
+      if (problem.code == ProblemCode::code_invalid) problem.reason = diagnose(exchange.code);
+      return {std::move(problem), stored->kind, true};
+    }
     auto number = ports_.keyring.open(exchange.intent.code_key, stored->sealed_number);
     if (number) return {std::move(*number), stored->kind, true};
     ports_.log.error("sealed_number_unreadable", {{"consumption", stored->consumption}});
     return {Problem{.code = ProblemCode::internal, .charged = Charged::yes}, stored->kind};
   }
-  if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome))
+  if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome)) {
+    ports_.log.info("code_of_another_request", {{"request_id", exchange.intent.request_id},
+                                                {"app", exchange.intent.appid},
+                                                {"consumption", not_yours->consumption}});
     return {problem_for(*not_yours), kind};
+  }
   if (auto const* unready = std::get_if<Unready>(&reply.outcome)) return {problem_for(*unready), kind};
   return {storage_unavailable(), kind};
 }
@@ -267,6 +281,7 @@ void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const
                                {"errcode", settled.answer.errcode.value_or(0)},
                                {"rid", settled.answer.rid},
                                {"hint", settled.answer.hint},
+                               {"reason", settled.state == State::rejected ? diagnose(exchange.code) : ""},
                                {"latency_ms", took.count()}});
   std::string_view const alarm = alarm_of(settled.answer);
   if (alarm.empty()) return;

@@ -53,6 +53,12 @@ struct LineResult {
   std::string failure_detail;
 };
 
+/// Where an access_token is asked for (facts §3.1, §3.2).
+enum class TokenEndpoint {
+  stable,  // POST /cgi-bin/stable_token, in normal mode
+  plain,   // GET /cgi-bin/token, whose answer ends the token before in five minutes
+};
+
 /// Port: api.weixin.qq.com. Every call ends by its deadline. Requests are sent at most once; the
 /// transport re-sends nothing by itself.
 class WeChat {
@@ -76,9 +82,8 @@ class WeChat {
                                                                 OpenId openid, milliseconds answer_time,
                                                                 SteadyTime deadline) = 0;
 
-  /// POST /cgi-bin/stable_token in normal mode (facts §3.1).
-  [[nodiscard]] virtual Task<WeChatReply> get_stable_token(std::string appid, AppSecret secret,
-                                                           SteadyTime deadline) = 0;
+  [[nodiscard]] virtual Task<WeChatReply> get_access_token(TokenEndpoint endpoint, std::string appid,
+                                                           AppSecret secret, SteadyTime deadline) = 0;
 
   /// POST /cgi-bin/openapi/quota/get (facts §2.6) about getuserphonenumber: free, and on the same host.
   [[nodiscard]] virtual Task<WeChatReply> get_api_quota(AccessToken access_token, SteadyTime deadline) = 0;

@@ -112,14 +112,16 @@ Authorization read_signed(std::string_view text) {
 }  // namespace
 
 Authorization parse_authorization(std::string_view field) {
-  auto const space = std::min(field.find(' '), field.size());
-  std::string_view const scheme = field.substr(0, space);
-  std::string_view rest = field.substr(space);
+  auto const end = std::min(field.find_first_of(" \t"), field.size());
+  std::string_view const scheme = field.substr(0, end);
+  bool const is_signed = equal_without_case(scheme, signed_scheme);
+  if (!is_signed && !equal_without_case(scheme, bearer_scheme)) return None{};
+  std::string_view rest = field.substr(end);
+  if (rest.starts_with('\t')) return Malformed{"a tab after the scheme"};
   skip_spaces(rest);
-  if (equal_without_case(scheme, signed_scheme)) return read_signed(rest);
-  if (equal_without_case(scheme, bearer_scheme) && !rest.empty())
-    return Bearer{SessionToken(std::string(rest))};
-  return None{};
+  if (is_signed) return read_signed(rest);
+  if (rest.empty()) return Malformed{"an empty Bearer"};
+  return Bearer{SessionToken(std::string(rest))};
 }
 
 }  // namespace onetap::core

@@ -31,7 +31,7 @@ struct Signed {
   std::string signature;  // 32 bytes
 };
 
-/// Our scheme, but a parameter is missing, unknown, repeated or ill-formed.
+/// Our scheme, but a parameter is missing, unknown, repeated or ill-formed; or a Bearer of nothing.
 struct Malformed {
   std::string_view reason;  // for the log
 };

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "core/crypto/digest.hpp"
+#include "core/exchange/circuit_breaker.hpp"
 #include "core/gate/signature.hpp"
+#include "core/limits.hpp"
 
 namespace onetap::core {
 namespace {
@@ -20,16 +22,26 @@ Problem problem_of(SessionFault fault) {
               fault == SessionFault::expired ? ProblemCode::session_expired : ProblemCode::session_required};
 }
 
-Problem problem_of(UserKeyFault fault) {
-  constexpr auto next_minute = seconds(60);
+Problem problem_of(UserKeyFailure const& failure, WallTime now) {
   constexpr auto soon = seconds(2);
-  switch (fault) {
+  constexpr auto operators_time = std::chrono::ceil<seconds>(limits::breaker_misconfigured_pause);
+  Problem problem{.code = ProblemCode::wechat_unavailable,
+                  .errcode = failure.errcode,
+                  .rid = failure.rid,
+                  .retry_after = soon};
+  switch (failure.fault) {
     case UserKeyFault::unknown_version: return {.code = ProblemCode::signature_invalid};
     case UserKeyFault::log_in_again: return {.code = ProblemCode::session_expired};
-    case UserKeyFault::too_often: return {.code = ProblemCode::rate_limited, .retry_after = next_minute};
+    case UserKeyFault::too_often:
+      return {.code = ProblemCode::rate_limited, .retry_after = failure.retry_after};
+    case UserKeyFault::rate_limited: problem.retry_after = until_next_minute(now); break;
+    case UserKeyFault::misconfigured:
+      problem.code = ProblemCode::service_misconfigured;
+      problem.retry_after = operators_time;
+      break;
     case UserKeyFault::unavailable: break;
   }
-  return {.code = ProblemCode::wechat_unavailable, .retry_after = soon};
+  return problem;
 }
 
 /// Where a request that comes too soon would spend a code, the code stays good.
@@ -38,10 +50,12 @@ Problem on_route(Problem problem, RouteAccess access) {
   return problem;
 }
 
+Problem rate_limited(seconds retry_after, RouteAccess access) {
+  return on_route({.code = ProblemCode::rate_limited, .retry_after = retry_after}, access);
+}
+
 Problem rate_limited(RateVerdict const& verdict, RouteAccess access) {
-  return on_route(
-      {.code = ProblemCode::rate_limited, .retry_after = std::chrono::ceil<seconds>(verdict.retry_after)},
-      access);
+  return rate_limited(std::chrono::ceil<seconds>(verdict.retry_after), access);
 }
 
 std::string_view bytes_of(CallerKey const& user) {
@@ -54,15 +68,35 @@ SessionToken const* token_of(Authorization const& authorization) {
   return nullptr;
 }
 
-std::string policy_item(std::string_view name, RatePolicy const& policy) {
-  return "\"" + std::string(name) + "\";q=" + std::to_string(policy.requests) +
-         ";w=" + std::to_string(policy.period.count());
-}
+/// Writes the two RateLimit fields, an item for each limit that is on.
+class RateFields {
+ public:
+  explicit RateFields(SteadyTime now) : now_(now) {}
 
-std::string left_item(std::string_view name, RateVerdict const& verdict) {
-  return "\"" + std::string(name) + "\";r=" + std::to_string(verdict.remaining) +
-         ";t=" + std::to_string(std::chrono::ceil<seconds>(verdict.until_full).count());
-}
+  void add(std::string_view name, RateLimiter const& limit, std::string_view key) {
+    RatePolicy const& policy = limit.policy();
+    if (policy.is_off()) return;
+    RateVerdict const verdict = limit.look(key, now_);
+    append(policies_, name, ";q=", policy.requests, ";w=", policy.period);
+    append(left_, name, ";r=", verdict.remaining, ";t=", std::chrono::ceil<seconds>(verdict.until_full));
+  }
+  [[nodiscard]] Gatekeeper::Fields fields() const {
+    if (policies_.empty()) return {};
+    return {{"RateLimit-Policy", policies_}, {"RateLimit", left_}};
+  }
+
+ private:
+  static void append(std::string& list, std::string_view name, std::string_view count_is, std::uint32_t count,
+                     std::string_view time_is, seconds time) {
+    list.append(list.empty() ? "" : ", ").append("\"").append(name).append("\"");
+    list.append(count_is).append(std::to_string(count));
+    list.append(time_is).append(std::to_string(time.count()));
+  }
+
+  SteadyTime now_;
+  std::string policies_;
+  std::string left_;
+};
 
 }  // namespace
 
@@ -81,7 +115,7 @@ std::optional<Problem> Gatekeeper::admit(GateRequest const& request, RouteAccess
   Authorization const authorization = parse_authorization(request.authorization);
   bool const backend = access.takes_backend && is_backend(authorization);
   if (!backend) {
-    if (auto limited = limit_address(request, access)) return limited;
+    if (auto limited = limit_address(request, authorization, access)) return limited;
   }
   if (request.authorization_repeated)
     return Problem{.code = ProblemCode::invalid_request, .field = "Authorization comes twice"};
@@ -96,7 +130,7 @@ std::optional<Problem> Gatekeeper::admit(GateRequest const& request, RouteAccess
     }
   }
   if (access.session == RouteAccess::Session::never) return std::nullopt;
-  return check_credential(authorization, access, request.request_id);
+  return check_credential(request, authorization, access);
 }
 
 bool Gatekeeper::is_backend(Authorization const& authorization) const {
@@ -108,122 +142,160 @@ bool Gatekeeper::is_backend(Authorization const& authorization) const {
   return fits;
 }
 
-std::optional<Problem> Gatekeeper::limit_address(GateRequest const& request, RouteAccess access) {
+std::optional<Problem> Gatekeeper::limit_address(GateRequest const& request,
+                                                 Authorization const& authorization, RouteAccess access) {
   SteadyTime const now = clock_.steady();
   RateVerdict const of_address = by_address_.take(request.address, now);
   if (!of_address.admitted) return rate_limited(of_address, access);
+  if (shows_open_session(authorization, access)) return std::nullopt;
   RateVerdict const of_everybody = of_everybody_.take(everybody, now);
   if (!of_everybody.admitted) return rate_limited(of_everybody, access);
   return std::nullopt;
 }
 
-std::optional<Problem> Gatekeeper::check_credential(Authorization const& authorization, RouteAccess access,
-                                                    std::string_view request_id) {
+bool Gatekeeper::shows_open_session(Authorization const& authorization, RouteAccess access) const {
+  SessionToken const* const token = token_of(authorization);
+  if (access.session == RouteAccess::Session::never || token == nullptr) return false;
+  return sessions_.look(*token, clock_.wall()).has_value();
+}
+
+std::optional<Problem> Gatekeeper::check_credential(GateRequest const& request,
+                                                    Authorization const& authorization, RouteAccess access) {
   bool const needs_session =
       access.session == RouteAccess::Session::always || settings_.level >= VerifyLevel::session;
   bool const needs_signature = settings_.level == VerifyLevel::signature;
   if (auto const* malformed = std::get_if<Malformed>(&authorization)) {
-    log_.warn("signature_refused", {{"request_id", request_id}, {"reason", malformed->reason}});
+    log_.warn("signature_refused", {{"request_id", request.request_id}, {"reason", malformed->reason}});
     return Problem{.code = ProblemCode::signature_invalid};
   }
   if (std::holds_alternative<None>(authorization)) {
     if (!needs_session) return std::nullopt;
     log_.warn("session_required",
-              {{"request_id", request_id},
+              {{"request_id", request.request_id},
                {"hint", "a bare request: use the page's component, or set ONETAP_VERIFY=origin"}});
     return Problem{.code = ProblemCode::session_required};
   }
   if (needs_signature && std::holds_alternative<Bearer>(authorization)) {
-    log_.warn("signature_refused", {{"request_id", request_id}, {"reason", "a Bearer is no signature"}});
+    log_.warn("signature_refused",
+              {{"request_id", request.request_id}, {"reason", "a Bearer is no signature"}});
     return Problem{.code = ProblemCode::signature_invalid};
   }
-  auto const session = sessions_.look(*token_of(authorization), clock_.wall());
-  return session ? std::nullopt : std::optional(problem_of(session.error()));
+  return check_session(request, *token_of(authorization));
 }
 
-Task<Result<Caller, Problem>> Gatekeeper::authenticate(GateRequest request, RouteAccess access) {
-  Authorization authorization = parse_authorization(request.authorization);
-  if (access.takes_backend && is_backend(authorization))
-    co_return Caller{.client_env = ClientEnv::backend, .is_backend = true};
+// A session is good at its own mini program only: the pages of another know other users by other openids.
+std::optional<Problem> Gatekeeper::check_session(GateRequest const& request,
+                                                 SessionToken const& token) const {
+  auto const found = sessions_.look(token, clock_.wall());
+  if (!found) return problem_of(found.error());
+  std::string const& appid = found->get().row.appid;
   auto const origin = check_origin(request.referer, settings_.origin);
-  Caller caller{.client_env = origin ? origin->client_env : ClientEnv::unknown};
-  SessionToken const* const token = token_of(authorization);
-  if (access.session == RouteAccess::Session::never || token == nullptr) co_return caller;
+  bool const is_at_home = serves(appid) && (!origin || origin->appid == appid);
+  return is_at_home ? std::nullopt : std::optional(problem_of(SessionFault::unknown));
+}
 
-  if (auto* sent = std::get_if<Signed>(&authorization)) {
-    auto checked = co_await check_signature(request, std::move(*sent));
-    if (!checked) co_return on_route(checked.error(), access);
-    caller.session = std::move(*checked);
-  } else {
-    auto const used = sessions_.use(*token, clock_.wall());
-    if (!used) co_return problem_of(used.error());
-    caller.session = used->get().row;
+Task<Result<Caller, RefusedCaller>> Gatekeeper::authenticate(GateRequest request, RouteAccess access) {
+  Authorization const authorization = parse_authorization(request.authorization);
+  Caller caller{.client_env = ClientEnv::backend,
+                .appid = only_appid(settings_.origin.appids),
+                .is_backend = access.takes_backend && is_backend(authorization)};
+  if (caller.is_backend) co_return caller;
+  auto const origin = check_origin(request.referer, settings_.origin);
+  caller.client_env = origin ? origin->client_env : ClientEnv::unknown;
+  if (origin) caller.appid = origin->appid;
+  if (access.session == RouteAccess::Session::never || token_of(authorization) == nullptr) co_return caller;
+
+  if (auto const* sent = std::get_if<Signed>(&authorization)) {
+    auto const problem = co_await check_signature(request, *sent);
+    if (problem) co_return RefusedCaller{.problem = on_route(*problem, access)};
   }
-  by_address_.give_back(request.address, clock_.steady());
-  if (auto limited = limit_user(caller.session->user, access)) co_return *limited;
+  auto session = let_in(request, authorization, access);
+  if (!session) co_return session.error();
+  caller.appid = session->appid;
+  caller.session = std::move(*session);
   co_return caller;
 }
 
-Task<Result<SessionRow, Problem>> Gatekeeper::check_signature(GateRequest request, Signed sent) {
-  WallTime const now = clock_.wall();
-  if (!is_timely(sent.timestamp, now))
-    co_return Problem{.code = ProblemCode::timestamp_skewed, .server_time = now};
-  auto const key = co_await key_of(sent);
+// None: it fits.
+Task<std::optional<Problem>> Gatekeeper::check_signature(GateRequest request, Signed sent) {
+  if (auto skewed = check_time(sent)) co_return skewed;
+  auto const key = co_await key_of(sent, std::string(request.request_id));
   if (!key) co_return key.error();
+  if (auto skewed = check_time(sent)) co_return skewed;  // the key may have taken its time to come
 
   auto const fits = [&](std::string_view target) {
     return is_signature_of(
         sent.signature, *key,
         message_to_sign(request.method, target, sent.timestamp, sent.nonce_str, request.body));
   };
-  if (!fits(request.signed_target) && !fits(request.target)) {
-    log_.warn("signature_refused", {{"request_id", request.request_id}, {"reason", "it does not fit"}});
-    co_return Problem{.code = ProblemCode::signature_invalid};
-  }
-  auto const used = sessions_.use(sent.session, now);
-  if (!used) co_return problem_of(used.error());
-  Session& session = used->get();
-  switch (session.nonces.spend(sent.nonce_str, unix_seconds_of(sent.timestamp), now)) {
-    case NonceVerdict::fresh: co_return session.row;
-    case NonceVerdict::replayed: co_return Problem{.code = ProblemCode::nonce_replayed};
-    case NonceVerdict::full: break;
-  }
-  constexpr auto until_some_are_forgotten = seconds(60);
-  co_return Problem{.code = ProblemCode::rate_limited, .retry_after = until_some_are_forgotten};
+  if (fits(request.signed_target) || fits(request.target)) co_return std::nullopt;
+  log_.warn("signature_refused", {{"request_id", request.request_id}, {"reason", "it does not fit"}});
+  co_return Problem{.code = ProblemCode::signature_invalid};
+}
+
+std::optional<Problem> Gatekeeper::check_time(Signed const& sent) const {
+  WallTime const now = clock_.wall();
+  if (is_timely(sent.timestamp, now)) return std::nullopt;
+  return Problem{.code = ProblemCode::timestamp_skewed, .server_time = now};
 }
 
 // The key that the signature names. Sessions of an earlier run have none: their nonces are forgotten.
-Task<Result<std::string, Problem>> Gatekeeper::key_of(Signed const& sent) {
+Task<Result<std::string, Problem>> Gatekeeper::key_of(Signed const& sent, std::string request_id) {
   auto const found = sessions_.look(sent.session, clock_.wall());
   if (!found) co_return problem_of(found.error());
   Session const& session = found->get();
   if (!session.signing_key) co_return Problem{.code = ProblemCode::session_expired};
   if (!sent.user_key_version) co_return std::string(session.signing_key->reveal());
-  auto const key = co_await user_keys_.get(session.row, *sent.user_key_version);
-  if (!key) co_return problem_of(key.error());
+  auto const key = co_await user_keys_.get(session.row, *sent.user_key_version, std::move(request_id));
+  if (!key) co_return problem_of(key.error(), clock_.wall());
   co_return *key;
 }
 
+// The caller has proved whose session it is. A refused request leaves its nonce unspent, so that coming back
+// costs nothing.
+Result<SessionRow, RefusedCaller> Gatekeeper::let_in(GateRequest const& request,
+                                                     Authorization const& authorization, RouteAccess access) {
+  WallTime const now = clock_.wall();
+  auto const used = sessions_.use(*token_of(authorization), now);
+  if (!used) return RefusedCaller{.problem = problem_of(used.error())};
+  Session& session = used->get();
+  auto const* const sent = std::get_if<Signed>(&authorization);
+  NonceUse const use = access.spends_code ? NonceUse::code : NonceUse::other;
+  NonceVerdict const nonce =
+      sent == nullptr ? NonceVerdict::fresh : session.nonces.look(sent->nonce_str, use, now);
+  if (nonce == NonceVerdict::replayed) return RefusedCaller{.problem = {.code = ProblemCode::nonce_replayed}};
+  by_address_.give_back(request.address, clock_.steady());
+  auto limited = nonce == NonceVerdict::full
+                     ? std::optional(rate_limited(session.nonces.until_room(use, now), access))
+                     : limit_user(session.row.user, access);
+  if (limited) return RefusedCaller{.problem = std::move(*limited), .user = session.row.user};
+  if (sent != nullptr) session.nonces.spend(sent->nonce_str, unix_seconds_of(sent->timestamp), now);
+  return session.row;
+}
+
 std::optional<Problem> Gatekeeper::limit_user(CallerKey const& user, RouteAccess access) {
-  RateVerdict const verdict = user_limit(access).take(bytes_of(user), clock_.steady());
+  RateLimiter& limit = access.spends_code ? codes_of_user_ : others_of_user_;
+  RateVerdict const verdict = limit.take(bytes_of(user), clock_.steady());
   return verdict.admitted ? std::nullopt : std::optional(rate_limited(verdict, access));
 }
 
 Gatekeeper::Fields Gatekeeper::rate_fields(GateRequest const& request, RouteAccess access,
                                            std::optional<CallerKey> const& user) const {
-  std::string policies;
-  std::string left;
-  auto const add = [&](std::string_view name, RateLimiter const& limit, std::string_view key) {
-    if (limit.policy().is_off()) return;
-    policies.append(policies.empty() ? "" : ", ").append(policy_item(name, limit.policy()));
-    left.append(left.empty() ? "" : ", ").append(left_item(name, limit.look(key, clock_.steady())));
-  };
+  RateFields written(clock_.steady());
   bool const backend = access.takes_backend && is_backend(parse_authorization(request.authorization));
-  if (!backend) add("address", by_address_, request.address);
-  if (user) add("user", access.spends_code ? codes_of_user_ : others_of_user_, bytes_of(*user));
-  if (policies.empty()) return {};
-  return {{"RateLimit-Policy", std::move(policies)}, {"RateLimit", std::move(left)}};
+  if (!backend) written.add("address", by_address_, request.address);
+  if (!backend && !user) written.add("all", of_everybody_, everybody);
+  if (user) written.add("user", user_limit(access), bytes_of(*user));
+  return written.fields();
 }
+
+Gatekeeper::Fields Gatekeeper::rate_fields(CallerKey const& user, RouteAccess access) const {
+  RateFields written(clock_.steady());
+  written.add("user", user_limit(access), bytes_of(user));
+  return written.fields();
+}
+
+bool Gatekeeper::serves(std::string_view appid) const { return is_served(appid, settings_.origin.appids); }
 
 std::string_view Gatekeeper::challenge() const {
   return settings_.level == VerifyLevel::signature ? "ONETAP-HMAC-SHA256" : "Bearer";

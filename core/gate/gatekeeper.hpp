@@ -42,8 +42,15 @@ struct GateRequest {
 /// Who calls, as far as the level asks for it, or more where more was shown.
 struct Caller {
   ClientEnv client_env = ClientEnv::unknown;
+  std::string appid{};  // the session's, else the Referer's, else the only one here; empty: the body must say
   std::optional<SessionRow> session{};
   bool is_backend = false;
+};
+
+/// Who does not come through the gate.
+struct RefusedCaller {
+  Problem problem;
+  std::optional<CallerKey> user{};  // where somebody has proved who he is, and comes too often
 };
 
 /// Who may call, and how often (contract, "Who the caller is").
@@ -62,12 +69,14 @@ class Gatekeeper {
 
   Gatekeeper(Clock& clock, SessionBook& sessions, UserKeys& user_keys, Log& log, Settings settings);
 
-  /// By what the head says, before the body is read: a problem refuses. Takes from the address's limit.
+  /// By what the head says, before the body is read: a problem refuses. Takes from the address's limit; and
+  /// from everybody's, unless it shows a session that is open: strangers must not keep out who has one.
   [[nodiscard]] std::optional<Problem> admit(GateRequest const& request, RouteAccess access);
 
   /// Of a request that was admitted, with its body: who calls. Takes from the user's limit, and gives the
-  /// address its request back where the caller has proved who it is. The views outlive the call.
-  [[nodiscard]] Task<Result<Caller, Problem>> authenticate(GateRequest request, RouteAccess access);
+  /// address its request back where the caller has proved who it is. A nonce is spent only by a request that
+  /// comes through. The views outlive the call.
+  [[nodiscard]] Task<Result<Caller, RefusedCaller>> authenticate(GateRequest request, RouteAccess access);
 
   /// A user whom a backend speaks for.
   [[nodiscard]] std::optional<Problem> limit_user(CallerKey const& user, RouteAccess access);
@@ -75,19 +84,36 @@ class Gatekeeper {
   /// RateLimit-Policy and RateLimit of what this caller has left.
   [[nodiscard]] Fields rate_fields(GateRequest const& request, RouteAccess access,
                                    std::optional<CallerKey> const& user) const;
+  /// The same of a user whom a backend speaks for.
+  [[nodiscard]] Fields rate_fields(CallerKey const& user, RouteAccess access) const;
+
+  /// Whether codes and sessions can be of this mini program.
+  [[nodiscard]] bool serves(std::string_view appid) const;
+
+  /// From now on these are the business's own backend.
+  void use(std::vector<ServiceToken> service_tokens) { settings_.service_tokens = std::move(service_tokens); }
 
   /// For WWW-Authenticate.
   [[nodiscard]] std::string_view challenge() const;
 
  private:
   [[nodiscard]] bool is_backend(Authorization const& authorization) const;
-  [[nodiscard]] std::optional<Problem> limit_address(GateRequest const& request, RouteAccess access);
-  [[nodiscard]] std::optional<Problem> check_credential(Authorization const& authorization,
-                                                        RouteAccess access, std::string_view request_id);
-  [[nodiscard]] Task<Result<SessionRow, Problem>> check_signature(GateRequest request,
-                                                                  authorization::Signed sent);
-  [[nodiscard]] Task<Result<std::string, Problem>> key_of(authorization::Signed const& sent);
-  [[nodiscard]] RateLimiter& user_limit(RouteAccess access) {
+  [[nodiscard]] std::optional<Problem> limit_address(GateRequest const& request,
+                                                     Authorization const& authorization, RouteAccess access);
+  [[nodiscard]] bool shows_open_session(Authorization const& authorization, RouteAccess access) const;
+  [[nodiscard]] std::optional<Problem> check_credential(GateRequest const& request,
+                                                        Authorization const& authorization,
+                                                        RouteAccess access);
+  [[nodiscard]] std::optional<Problem> check_session(GateRequest const& request,
+                                                     SessionToken const& token) const;
+  [[nodiscard]] Task<std::optional<Problem>> check_signature(GateRequest request, authorization::Signed sent);
+  [[nodiscard]] Task<Result<std::string, Problem>> key_of(authorization::Signed const& sent,
+                                                          std::string request_id);
+  [[nodiscard]] std::optional<Problem> check_time(authorization::Signed const& sent) const;
+  [[nodiscard]] Result<SessionRow, RefusedCaller> let_in(GateRequest const& request,
+                                                         Authorization const& authorization,
+                                                         RouteAccess access);
+  [[nodiscard]] RateLimiter const& user_limit(RouteAccess access) const {
     return access.spends_code ? codes_of_user_ : others_of_user_;
   }
 

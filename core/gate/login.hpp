@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/app_account.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/gate/login_answer.hpp"
 #include "core/gate/session_book.hpp"
@@ -26,21 +27,22 @@ class LoginService {
     crypto::Keyring const& keyring;
     Log& log;
   };
-  struct Credentials {
-    std::string appid;
-    AppSecret secret;
-  };
+  /// All outlive it.
+  LoginService(Ports ports, AppAccount const& account, SessionBook& sessions);
+  LoginService(Ports ports, AppAccount const&& account_must_outlive_it, SessionBook& sessions) = delete;
 
-  LoginService(Ports ports, Credentials credentials, SessionBook& sessions);
-
+  /// At most limits::logins_in_flight_max at a time ask WeChat.
   [[nodiscard]] Task<Result<OpenedSession, Problem>> log_in(JsCode js_code, std::string request_id);
   /// The session is durable when it is answered.
   [[nodiscard]] Task<Result<OpenedSession, Problem>> open_session(Identity identity);
 
  private:
+  [[nodiscard]] Task<WeChatReply> ask_wechat(JsCode js_code);
+
   Ports ports_;
-  Credentials credentials_;
+  AppAccount const& account_;
   SessionBook& sessions_;
+  std::size_t in_flight_ = 0;
 };
 
 }  // namespace onetap::core

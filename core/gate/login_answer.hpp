@@ -35,10 +35,19 @@ struct UserKey {
   seconds expires_in{};
 };
 
-enum class UserKeysFailure {
-  log_in_again,   // 87009: the session_key is not the latest
-  token_refused,  // the access_token is
-  not_to_be_had,  // anything else
+/// Why there are none, with what the operator should know of it.
+struct UserKeysFailure {
+  enum class Why {
+    log_in_again,   // 87009: the session_key is not the latest
+    token_refused,  // the access_token is
+    rate_limited,   // WeChat wants to be asked less
+    misconfigured,  // the operator must act
+    not_to_be_had,  // anything else
+  };
+  Why why = Why::not_to_be_had;
+  std::optional<int> errcode{};  // when WeChat sent one
+  std::string rid{};
+  std::string hint{};
 };
 
 /// getuserencryptkey's reply: up to three keys.

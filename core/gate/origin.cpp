@@ -63,6 +63,17 @@ std::string_view to_string(OriginRefusal refusal) {
   return "";
 }
 
+bool is_served(std::string_view appid, AllowedAppids const& appids) {
+  if (auto const* any = std::get_if<AnyAppid>(&appids)) return appid == any->own;
+  return is_allowed(appid, appids);
+}
+
+std::string only_appid(AllowedAppids const& appids) {
+  if (auto const* any = std::get_if<AnyAppid>(&appids)) return any->own;
+  auto const& list = std::get<std::vector<std::string>>(appids);
+  return list.size() == 1 ? list.front() : std::string();
+}
+
 Result<Origin, OriginRefusal> check_origin(std::optional<std::string_view> referer,
                                            OriginPolicy const& policy) {
   if (!referer) return OriginRefusal::missing;
@@ -72,6 +83,7 @@ Result<Origin, OriginRefusal> check_origin(std::optional<std::string_view> refer
   if (origin->client_env == ClientEnv::devtools && !policy.allow_devtools) {
     return OriginRefusal::devtools_refused;
   }
+  if (auto const* any = std::get_if<AnyAppid>(&policy.appids)) origin->appid = any->own;
   return *std::move(origin);
 }
 

@@ -27,7 +27,7 @@ struct OriginPolicy {
 
 /// The mini program a request says it comes from. Forgeable: a hint, not a proof.
 struct Origin {
-  std::string appid;
+  std::string appid;                          // one that is served here; of any in the sandbox: its own
   ClientEnv client_env = ClientEnv::unknown;  // release, preview or devtools
 };
 
@@ -39,6 +39,12 @@ enum class OriginRefusal {
 };
 
 [[nodiscard]] std::string_view to_string(OriginRefusal refusal);
+
+/// The mini programs that codes and sessions can be of. The sandbox without APPID takes whoever calls for its
+/// own.
+[[nodiscard]] bool is_served(std::string_view appid, AllowedAppids const& appids);
+/// Where only one is served; else empty.
+[[nodiscard]] std::string only_appid(AllowedAppids const& appids);
 
 /// The rule of level `origin` (contract, "Who the caller is"; facts/wechat-api.md §6.1): the Referer is
 /// exactly `https://servicewechat.com/{appid}/{devtools or digits}/page-frame.html`.

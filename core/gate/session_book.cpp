@@ -24,7 +24,8 @@ std::size_t SessionBook::HashOfId::operator()(SessionId const& id) const {
   return first_bytes;
 }
 
-void SessionBook::load(std::vector<SessionRow> rows) {
+void SessionBook::load(std::vector<SessionRow> rows, AllowedAppids const& served) {
+  std::erase_if(rows, [&](SessionRow const& row) { return !is_served(row.appid, served); });
   std::ranges::sort(rows, {}, &SessionRow::used);
   for (SessionRow& row : rows)
     insert({.row = std::move(row), .signing_key = std::nullopt, .nonces = NonceBook()});
@@ -92,7 +93,18 @@ SessionChanges SessionBook::take_changes(WallTime now) {
     if (!is_over(oldest->second.session.row, now)) break;
     end(oldest);
   }
+  forget_old_nonces(now);
   return std::exchange(changes_, {});
+}
+
+// Whoever was not used for so long has had them forgotten by an earlier call.
+void SessionBook::forget_old_nonces(WallTime now) {
+  constexpr auto long_enough = 2 * limits::timestamp_skew_max + 5 * limits::session_store_rhythm;
+  for (auto id = by_use_.rbegin(); id != by_use_.rend(); ++id) {
+    Session& session = by_id_.find(*id)->second.session;
+    if (session.row.used + long_enough < now) break;
+    session.nonces.forget_old(now);
+  }
 }
 
 void SessionBook::tell_again(std::vector<SessionId> ended) {

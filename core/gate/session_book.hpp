@@ -11,6 +11,7 @@
 
 #include "core/gate/authorization.hpp"
 #include "core/gate/nonce_book.hpp"
+#include "core/gate/origin.hpp"
 #include "core/gate/session_store.hpp"
 #include "core/result.hpp"
 
@@ -35,8 +36,8 @@ class SessionBook {
  public:
   explicit SessionBook(SessionLife life) : life_(life) {}
 
-  /// Those that an earlier run kept, in any order.
-  void load(std::vector<SessionRow> rows);
+  /// Those that an earlier run kept, in any order; without those of mini programs that are no longer served.
+  void load(std::vector<SessionRow> rows, AllowedAppids const& served);
 
   void open(Session session);
 
@@ -51,7 +52,7 @@ class SessionBook {
   /// All of this user's sessions end. They are not in take_changes(): the store knows.
   void forget_user(CallerKey const& user);
 
-  /// Ends what is too old, and tells what the store has not heard of yet.
+  /// Ends what is too old, forgets old nonces, and tells what the store has not heard of yet.
   [[nodiscard]] SessionChanges take_changes(WallTime now);
   /// The store could not take them: they are told again. (A use that it never hears of costs nothing worse
   /// than an early end after a restart.)
@@ -73,6 +74,7 @@ class SessionBook {
 
   [[nodiscard]] bool is_over(SessionRow const& row, WallTime now) const;
   void insert(Session session);
+  void forget_old_nonces(WallTime now);
   void end(Entries::iterator entry);
   void remove(Entries::iterator entry);
 

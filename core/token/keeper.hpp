@@ -6,10 +6,11 @@
 #include <string>
 
 #include "core/clock.hpp"
-#include "core/exchange/answer.hpp"
-#include "core/exchange/wechat.hpp"
+#include "core/crypto/keyring.hpp"
 #include "core/log.hpp"
 #include "core/token/schedule.hpp"
+#include "core/token/source.hpp"
+#include "core/token/store.hpp"
 
 namespace onetap::core {
 
@@ -20,22 +21,27 @@ struct HeldToken {
   bool was_refused = false;  // WeChat gave it again after it had refused it
 };
 
-/// Holds the one access_token. Only run() fetches, so at most one fetch is in flight; everybody else
-/// waits for it, each to its own deadline. Never forces a refresh (facts/wechat-api.md §3.1).
+/// Holds one mini program's access_token. Only run() fetches, so at most one fetch is in flight; everybody
+/// else waits for it, each to its own deadline.
 class TokenKeeper {
  public:
-  struct Identity {
-    std::string appid;
-    AppSecret secret;
+  struct Ports {
+    Clock& clock;
+    TokenSource& source;
+    TokenStore& store;
+    crypto::Keyring const& keyring;
+    Log& log;
   };
   /// In [0, 1); see TokenSchedule::fetched.
   using Jitter = std::function<double()>;
 
-  TokenKeeper(Clock& clock, WeChat& wechat, Log& log, Identity identity, milliseconds answer_time,
-              Jitter jitter);
+  TokenKeeper(Ports ports, std::string appid, milliseconds answer_time, Jitter jitter);
   TokenKeeper(TokenKeeper const&) = delete;
   TokenKeeper& operator=(TokenKeeper const&) = delete;
   ~TokenKeeper() = default;
+
+  /// The one that an earlier run kept, if it still lives. Before run().
+  void restore(StoredToken const& stored);
 
   /// Fetches when the schedule says so, until stop().
   [[nodiscard]] Task<> run();
@@ -51,6 +57,9 @@ class TokenKeeper {
   /// WeChat refused this one. Does nothing when another has taken its place.
   void drop(std::uint64_t generation);
 
+  /// The operator has changed what tokens are asked for with: where there is none, the next is due now.
+  void credentials_changed();
+
   /// How long until the next fetch; zero while one is due or under way. What a client is told to wait.
   [[nodiscard]] milliseconds until_next_fetch() const;
 
@@ -59,11 +68,11 @@ class TokenKeeper {
 
  private:
   void take(TokenAnswer answer);
+  void hold(AccessToken token, SteadyTime expires);
+  [[nodiscard]] Task<> keep(seconds lifetime);
 
-  Clock& clock_;
-  WeChat& wechat_;
-  Log& log_;
-  Identity identity_;
+  Ports ports_;
+  std::string appid_;
   milliseconds answer_time_;
   Jitter jitter_;
   TokenSchedule schedule_;

@@ -15,6 +15,9 @@ class TokenSchedule {
   /// `jitter` in [0, 1) spreads the refreshes of many servers over the tenth before the due time.
   void fetched(SteadyTime now, seconds lifetime, double jitter);
 
+  /// What hindered it is gone, as far as the operator can tell.
+  void due(SteadyTime now) { next_ = now; }
+
   /// No answer, or one that may be otherwise next time: 1 s, doubling to 60 s.
   void failed(SteadyTime now);
 

@@ -35,7 +35,8 @@ core::Task<Response> pass(core::Gatekeeper& gate, core::RouteAccess access, Body
   if (caller && caller->session) user = caller->session->user;
   Response response;
   if (!caller) {
-    response = problem_response(caller.error(), request);
+    user = caller.error().user;
+    response = problem_response(caller.error().problem, request);
   } else if (body == Body::json && !request.has_json()) {
     response = refusal_response(Refusal::unsupported_media_type, {}, request);
   } else {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/clock.hpp"
 #include "core/json.hpp"
@@ -22,6 +23,9 @@ class OperatorApi {
 
   OperatorApi(core::LedgerAdmin& ledger, core::LedgerUpkeep& upkeep, core::Clock const& clock, core::Log& log,
               Gate gate);
+
+  /// From now on this is the token that is asked for.
+  void use(std::optional<core::OperatorToken> token) { gate_.token = std::move(token); }
 
   /// Host, Origin, token; before the body is read.
   [[nodiscard]] std::optional<Response> admit(Request const& request) const;

@@ -2,10 +2,12 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <tuple>
 #include <utility>
 
 #include "core/limits.hpp"
 #include "core/text.hpp"
+#include "net/api/caller_fields.hpp"
 #include "net/api/problem_response.hpp"
 
 namespace onetap::net {
@@ -57,20 +59,10 @@ std::string_view read_out_id(BodyReader& body) {
 std::optional<core::EncryptedPhone> read_encrypted(BodyReader& body) {
   std::string_view const data = body.optional("encryptedData");
   std::string_view const iv = body.optional("iv");
-  if (data.empty() != iv.empty()) body.fault("encryptedData and iv come together");
-  if (data.empty() || iv.empty()) return std::nullopt;
+  bool const comes = body.has("encryptedData") || body.has("iv");
+  if (comes && (data.empty() || iv.empty())) body.fault("encryptedData and iv come together, both filled");
+  if (!comes) return std::nullopt;
   return core::EncryptedPhone{.encrypted_data = std::string(data), .iv = std::string(iv)};
-}
-
-/// Empty: none given.
-core::IdempotencyKey read_idempotency_key(Request const& request, BodyReader& body) {
-  auto const given = request.header("Idempotency-Key");
-  if (!given) return {};
-  bool const sized = given->size() >= limits::idempotency_key_bytes_min &&
-                     given->size() <= limits::idempotency_key_bytes_max;
-  if (request.repeats_header("Idempotency-Key") || !sized || !core::is_visible_ascii(*given))
-    body.fault("Idempotency-Key must be 16 to 128 visible ASCII characters, once");
-  return core::IdempotencyKey(std::string(*given));
 }
 
 std::string phone_json(core::PhoneNumber const& number, core::Kind kind, std::string_view request_id) {
@@ -97,26 +89,44 @@ Response answer_of(core::PhoneResult const& result, Request const& request) {
 
 PhoneApi::PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
                    core::crypto::Keyring const& keyring, Settings settings)
-    : service_(service),
-      decrypting_(decrypting),
-      gate_(gate),
-      keyring_(keyring),
-      settings_(std::move(settings)) {}
+    : service_(service), decrypting_(decrypting), gate_(gate), keyring_(keyring), settings_(settings) {}
 
 core::Task<Response> PhoneApi::consume(Request const& request, core::Caller const& caller) {
   auto read = read_consume(request, caller);
   if (auto const* problem = std::get_if<core::Problem>(&read)) co_return problem_response(*problem, request);
   auto& presented = std::get<core::ConsumeRequest>(read);
+  auto const spoken_for = caller.is_backend ? presented.user : std::nullopt;
+  auto limited = limit(spoken_for, consume_access);
+  if (limited) {
+    limited->charged = core::Charged::unknown;
+    co_return with_limit(problem_response(*limited, request), spoken_for, consume_access);
+  }
   core::PhoneResult const result = co_await service_.consume(std::move(presented));
-  co_return answer_of(result, request);
+  co_return with_limit(answer_of(result, request), spoken_for, consume_access);
 }
 
 core::Task<Response> PhoneApi::decrypt(Request const& request, core::Caller const& caller) {
   auto read = read_decrypt(request, caller);
   if (auto const* problem = std::get_if<core::Problem>(&read)) co_return problem_response(*problem, request);
   auto& presented = std::get<core::DecryptRequest>(read);
+  auto const spoken_for = caller.is_backend ? std::optional(presented.user) : std::nullopt;
+  auto const limited = limit(spoken_for, decrypt_access);
+  if (limited) co_return with_limit(problem_response(*limited, request), spoken_for, decrypt_access);
   core::PhoneResult const result = co_await decrypting_.decrypt(std::move(presented));
-  co_return answer_of(result, request);
+  co_return with_limit(answer_of(result, request), spoken_for, decrypt_access);
+}
+
+// A session's user was limited at the gate, which tells so itself.
+std::optional<core::Problem> PhoneApi::limit(std::optional<core::CallerKey> const& spoken_for,
+                                             core::RouteAccess access) {
+  return spoken_for ? gate_.limit_user(*spoken_for, access) : std::nullopt;
+}
+
+Response PhoneApi::with_limit(Response response, std::optional<core::CallerKey> const& spoken_for,
+                              core::RouteAccess access) const {
+  if (!spoken_for) return response;
+  for (auto& field : gate_.rate_fields(*spoken_for, access)) response.headers.push_back(std::move(field));
+  return response;
 }
 
 std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read_consume(Request const& request,
@@ -129,14 +139,12 @@ std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read_consume(Request
   std::string_view const out_id = read_out_id(body);
   auto encrypted = read_encrypted(body);
   core::IdempotencyKey const key = read_idempotency_key(request, body);
-  auto const user = read_user(body, caller);
+  std::string const appid = read_appid(body, caller, gate_);
+  auto const user = read_user(body, caller, appid);
   if (!body.is_faultless())
     return body.problem(code_was_read ? core::Charged::unknown : core::Charged::absent);
-  if (caller.is_backend && user) {
-    if (auto limited = gate_.limit_user(*user, consume_access)) return *limited;
-  }
   core::ConsumeRequest presented{.code = core::Code(std::string(code)),
-                                 .appid = settings_.appid,
+                                 .appid = appid,
                                  .kind = kind,
                                  .caller = user,
                                  .request_id = request.request_id,
@@ -146,7 +154,7 @@ std::variant<core::ConsumeRequest, core::Problem> PhoneApi::read_consume(Request
                                  .user = user,
                                  .openid = openid_of(body, caller),
                                  .encrypted = std::move(encrypted)};
-  if (!user && !key.empty()) presented.caller = keyring_.caller_key(settings_.appid, key);
+  if (!user && !key.empty()) presented.caller = keyring_.caller_key(appid, key);
   return presented;
 }
 
@@ -156,14 +164,13 @@ std::variant<core::DecryptRequest, core::Problem> PhoneApi::read_decrypt(Request
   std::string_view const data = body.required("encryptedData");
   std::string_view const iv = body.required("iv");
   core::Kind const kind = read_kind(body);
-  auto const user = read_user(body, caller);
+  std::ignore = read_idempotency_key(request, body);
+  std::string const appid = read_appid(body, caller, gate_);
+  auto const user = read_user(body, caller, appid);
   if (!user) body.fault("openid is missing");
   if (!body.is_faultless()) return body.problem();
-  if (caller.is_backend) {
-    if (auto limited = gate_.limit_user(*user, decrypt_access)) return *limited;
-  }
   return core::DecryptRequest{.encrypted = {.encrypted_data = std::string(data), .iv = std::string(iv)},
-                              .appid = settings_.appid,
+                              .appid = appid,
                               .user = *user,
                               .kind = kind,
                               .request_id = request.request_id,
@@ -171,17 +178,15 @@ std::variant<core::DecryptRequest, core::Problem> PhoneApi::read_decrypt(Request
 }
 
 // A session's user, or the one whom a backend names.
-std::optional<core::CallerKey> PhoneApi::read_user(BodyReader& body, core::Caller const& caller) const {
+std::optional<core::CallerKey> PhoneApi::read_user(BodyReader& body, core::Caller const& caller,
+                                                   std::string_view appid) const {
   if (caller.session) return caller.session->user;
   if (!caller.is_backend) return std::nullopt;
-  std::string_view const appid = body.optional("appid");
-  if (body.has("appid") && appid != settings_.appid)
-    body.fault("appid is not of a mini program that is served here");
   std::string_view const openid = body.optional("openid");
   if (body.has("openid") && !core::is_openid(openid))
     body.fault("openid must be 1 to 128 visible ASCII characters");
   if (openid.empty()) return std::nullopt;
-  return keyring_.user_key(settings_.appid, openid);
+  return keyring_.user_key(appid, openid);
 }
 
 // What WeChat is told: nothing, unless it is wanted and known.

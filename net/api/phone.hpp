@@ -22,7 +22,6 @@ inline constexpr core::RouteAccess decrypt_access{.session = core::RouteAccess::
 class PhoneApi {
  public:
   struct Settings {
-    std::string appid;
     bool send_openid = false;  // ONETAP_SEND_OPENID: WeChat is told whose code it is
   };
 
@@ -35,11 +34,16 @@ class PhoneApi {
   [[nodiscard]] core::Task<Response> decrypt(Request const& request, core::Caller const& caller);
 
  private:
+  [[nodiscard]] std::optional<core::Problem> limit(std::optional<core::CallerKey> const& spoken_for,
+                                                   core::RouteAccess access);
+  [[nodiscard]] Response with_limit(Response response, std::optional<core::CallerKey> const& spoken_for,
+                                    core::RouteAccess access) const;
   [[nodiscard]] std::variant<core::ConsumeRequest, core::Problem> read_consume(Request const& request,
                                                                                core::Caller const& caller);
   [[nodiscard]] std::variant<core::DecryptRequest, core::Problem> read_decrypt(Request const& request,
                                                                                core::Caller const& caller);
-  [[nodiscard]] std::optional<core::CallerKey> read_user(BodyReader& body, core::Caller const& caller) const;
+  [[nodiscard]] std::optional<core::CallerKey> read_user(BodyReader& body, core::Caller const& caller,
+                                                         std::string_view appid) const;
   [[nodiscard]] core::OpenId openid_of(BodyReader& body, core::Caller const& caller) const;
 
   core::ConsumeService& service_;

@@ -1,12 +1,14 @@
 #include "net/api/session.hpp"
 
 #include <boost/json/serialize.hpp>
+#include <tuple>
 #include <utility>
 
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
 #include "core/text.hpp"
 #include "net/api/body_reader.hpp"
+#include "net/api/caller_fields.hpp"
 #include "net/api/problem_response.hpp"
 #include "net/api/quota.hpp"
 
@@ -31,8 +33,9 @@ bool is_session_key(std::string_view text) {
 
 }  // namespace
 
-SessionApi::SessionApi(core::LoginService& logins, core::Clock const& clock, core::QuotaSource quota)
-    : logins_(logins), clock_(clock), quota_(std::move(quota)) {}
+SessionApi::SessionApi(core::LoginService& logins, core::Gatekeeper const& gate, core::Clock const& clock,
+                       core::QuotaSource quota)
+    : logins_(logins), gate_(gate), clock_(clock), quota_(std::move(quota)) {}
 
 core::Task<Response> SessionApi::open(Request const& request, core::Caller const& caller) {
   BodyReader body(request.body);
@@ -44,6 +47,8 @@ core::Task<Response> SessionApi::open(Request const& request, core::Caller const
   if (brings_login && !core::is_openid(openid))
     body.fault("openid must be 1 to 128 visible ASCII characters");
   if (brings_login && !is_session_key(session_key)) body.fault("sessionKey must be base64 of 16 bytes");
+  std::ignore = read_appid(body, caller, gate_);  // one is served so far: it is that one, or a fault
+  std::ignore = read_idempotency_key(request, body);
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
 
   Opened opened = core::Problem();

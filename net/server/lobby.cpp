@@ -17,15 +17,16 @@ void Lobby::enter(Newcomer newcomer) {
   newcomer.deadline = clock_.steady() + patience_;
   auto const place = waiting_.insert(waiting_.end(), std::move(newcomer));
   place->socket.async_wait(asio::socket_base::wait_read,
-                           [this, place](error_code error) { leave(place, !error); });
+                           [this, place](error_code /*error*/) { leave(place); });
 }
 
 // The one way out: closing a socket ends its wait.
-void Lobby::leave(Waiting::iterator newcomer, bool has_spoken) {
+void Lobby::leave(Waiting::iterator newcomer) {
   Newcomer leaving = std::move(*newcomer);
   waiting_.erase(newcomer);
-  // Who was closed in the same turn of the loop has spoken too late.
-  if (has_spoken && leaving.socket.is_open()) on_word_(std::move(leaving));
+  error_code ignored;
+  bool const has_spoken = leaving.socket.available(ignored) > 0;  // else it has hung up, or was closed
+  if (has_spoken) on_word_(std::move(leaving));
   if (closed_ && waiting_.empty()) ended_.notify_all();
 }
 

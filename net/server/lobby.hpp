@@ -11,10 +11,11 @@
 namespace onetap::net {
 
 /// Where accepted clients wait until they say something, at the price of a socket and one wait on it each:
-/// who says nothing has cost no coroutine, no timer and no TLS. Lives until run() has returned.
+/// who says nothing, or leaves without a word, has cost no coroutine, no timer and no TLS. Lives until run()
+/// has returned.
 class Lobby {
  public:
-  /// Takes over the newcomer whose first byte, end or fault can be read from its socket.
+  /// Takes over the newcomer whose first byte can be read from its socket.
   using OnWord = std::function<void(Newcomer)>;
 
   /// Each newcomer may wait for `patience`. `clock` outlives it.
@@ -37,7 +38,7 @@ class Lobby {
  private:
   using Waiting = std::list<Newcomer>;
 
-  void leave(Waiting::iterator newcomer, bool has_spoken);
+  void leave(Waiting::iterator newcomer);
   [[nodiscard]] core::SteadyTime next_deadline() const;
   void send_away(core::SteadyTime due);
 

@@ -6,26 +6,35 @@
 
 namespace onetap::net {
 
-std::optional<Stream> ConnectionPool::take() {
+std::optional<PooledLine> ConnectionPool::take() {
   prune();
   while (!idle_.empty()) {
-    Stream stream = std::move(idle_.back().stream);
+    PooledLine line = std::move(idle_.back());
     idle_.pop_back();
-    if (stream.is_idle_and_alive()) return stream;
+    if (is_fit(line)) return line;
   }
   return std::nullopt;
 }
 
-void ConnectionPool::give_back(Stream stream) {
+void ConnectionPool::give_back(PooledLine line) {
   prune();
-  if (idle_.size() >= core::limits::wechat_idle_lines_max) return;
-  stream.expires_at(core::SteadyTime::max());
-  idle_.push_back({.stream = std::move(stream), .since = clock_.steady()});
+  if (idle_.size() >= core::limits::wechat_idle_lines_max || is_too_old(line)) return;
+  line.stream.expires_at(core::SteadyTime::max());
+  idle_.push_back(std::move(line));
+}
+
+bool ConnectionPool::is_fit(PooledLine& line) const {
+  return !is_too_old(line) && line.stream.is_idle_and_alive();
 }
 
 void ConnectionPool::prune() {
-  core::SteadyTime const oldest = clock_.steady() - core::limits::wechat_idle_time;
-  while (!idle_.empty() && idle_.front().since < oldest) idle_.pop_front();
+  std::erase_if(idle_, [this](PooledLine const& line) { return is_too_old(line); });
+}
+
+bool ConnectionPool::is_too_old(PooledLine const& line) const {
+  core::SteadyTime const now = clock_.steady();
+  return now - line.idle_since > core::limits::wechat_idle_time ||
+         now - line.opened > core::limits::wechat_line_time;
 }
 
 }  // namespace onetap::net

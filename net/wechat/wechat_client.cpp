@@ -1,18 +1,14 @@
 #include "net/wechat/wechat_client.hpp"
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
-
-#include "core/limits.hpp"
 
 namespace onetap::net {
 namespace {
 
 namespace json = boost::json;
-namespace limits = core::limits;
 
 std::string percent_encoded(std::string_view text) {
   constexpr std::string_view unreserved =
@@ -30,17 +26,6 @@ std::string percent_encoded(std::string_view text) {
   return encoded;
 }
 
-std::string host_field(WeChatAddress const& address) {
-  constexpr unsigned short https_port = 443;
-  std::string const host =
-      address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  return address.port == https_port ? host : host + ":" + std::to_string(address.port);
-}
-
-core::TransportFailure connect_failure(error_code const& error, core::TransportFailure otherwise) {
-  return error == asio::error::timed_out ? core::TransportFailure::timeout : otherwise;
-}
-
 core::WeChatReply reply_of(HttpAnswer answer) {
   return {.delivery = answer.delivery,
           .failure = answer.failure,
@@ -50,58 +35,74 @@ core::WeChatReply reply_of(HttpAnswer answer) {
           .date = std::string(answer.header("Date"))};
 }
 
+core::WeChatReply not_sent(DialFailure const& failure) {
+  return {.delivery = core::Delivery::not_sent, .failure = failure.failure, .failure_detail = failure.detail};
+}
+
 }  // namespace
 
-/// A stream that goes back to the pool, unless a request has left it in a state nobody knows.
+/// A connection that goes back to the pool, unless a request has left it in a state nobody knows.
 class WeChatClient::Line final : public core::WeChatLine {
  public:
-  Line(Stream stream, std::weak_ptr<ConnectionPool> pool)
-      : stream_(std::move(stream)), pool_(std::move(pool)) {}
+  Line(PooledLine line, std::weak_ptr<ConnectionPool> pool)
+      : line_(std::move(line)), pool_(std::move(pool)) {}
   Line(Line const&) = delete;
   Line& operator=(Line const&) = delete;
   ~Line() override {
     auto const pool = pool_.lock();
-    if (pool && reusable_) pool->give_back(std::move(stream_));
+    if (pool && reusable_) pool->give_back(std::move(line_));
   }
 
-  [[nodiscard]] Stream& stream() { return stream_; }
-  void set_reusable(bool reusable) { reusable_ = reusable; }
+  [[nodiscard]] Stream& stream() { return line_.stream; }
+  [[nodiscard]] std::size_t address() const { return line_.address; }
+
+  /// Directly before a request is written.
+  [[nodiscard]] bool is_fit() {
+    auto const pool = pool_.lock();
+    return pool && pool->is_fit(line_);
+  }
+
+  void set_unusable() { reusable_ = false; }
+  void set_usable_since(core::SteadyTime now) {
+    line_.idle_since = now;
+    reusable_ = true;
+  }
 
  private:
-  Stream stream_;
+  PooledLine line_;
   std::weak_ptr<ConnectionPool> pool_;
   bool reusable_ = true;
 };
 
 WeChatClient::WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls,
-                           WeChatAddress address)
-    : executor_(std::move(executor)),
-      clock_(clock),
-      tls_(std::move(tls)),
-      address_(std::move(address)),
-      host_field_(host_field(address_)),
-      resolver_(executor_, clock, address_.host, address_.port),
+                           WeChatRoute route)
+    : WeChatClient(executor, clock, std::move(tls), std::move(route), system_lookup(executor)) {}
+
+WeChatClient::WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls,
+                           WeChatRoute route, Lookup lookup)
+    : clock_(clock),
+      dialer_(std::move(executor), clock, std::move(tls), std::move(route), std::move(lookup)),
       pool_(std::make_shared<ConnectionPool>(clock)) {}
 
-core::Task<> WeChatClient::run() { return resolver_.run(); }
+core::Task<> WeChatClient::run() { return dialer_.run(); }
 
 void WeChatClient::stop() {
-  resolver_.stop();
+  dialer_.stop();
   pool_->close_all();
 }
 
 std::unique_ptr<core::WeChatLine> WeChatClient::take_line() {
-  auto stream = pool_->take();
-  if (!stream) return nullptr;
-  return std::make_unique<Line>(std::move(*stream), pool_);
+  auto line = pool_->take();
+  if (!line) return nullptr;
+  return std::make_unique<Line>(std::move(*line), pool_);
 }
 
 core::Task<core::LineResult> WeChatClient::open_line(core::SteadyTime deadline) {
   if (auto warm = take_line()) co_return core::LineResult{.line = std::move(warm)};
   Opened opened = co_await open(deadline);
-  co_return core::LineResult{.line = std::move(opened.line),
-                             .failure = opened.failure,
-                             .failure_detail = std::move(opened.failure_detail)};
+  if (!opened)
+    co_return core::LineResult{.failure = opened.error().failure, .failure_detail = opened.error().detail};
+  co_return core::LineResult{.line = std::move(*opened)};
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_ptr<core::WeChatLine> line,
@@ -109,7 +110,7 @@ core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_pt
                                                                   core::Code code, core::OpenId openid,
                                                                   core::milliseconds answer_time,
                                                                   core::SteadyTime deadline) {
-  std::string target = address_.base_path + "/wxa/business/getuserphonenumber?access_token=";
+  std::string target = "/wxa/business/getuserphonenumber?access_token=";
   target += percent_encoded(access_token.reveal());
   json::object body{{"code", code.reveal()}};
   if (!openid.empty()) body["openid"] = openid.reveal();
@@ -117,21 +118,24 @@ core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_pt
               answer_time, deadline);
 }
 
-core::Task<core::WeChatReply> WeChatClient::get_stable_token(std::string appid, core::AppSecret secret,
+core::Task<core::WeChatReply> WeChatClient::get_access_token(core::TokenEndpoint endpoint, std::string appid,
+                                                             core::AppSecret secret,
                                                              core::SteadyTime deadline) {
+  if (endpoint == core::TokenEndpoint::plain) {
+    std::string target = "/cgi-bin/token?grant_type=client_credential&appid=" + percent_encoded(appid) +
+                         "&secret=" + percent_encoded(secret.reveal());
+    return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+  }
   std::string body = json::serialize(json::object{{"grant_type", "client_credential"},
                                                   {"appid", appid},
                                                   {"secret", secret.reveal()},
                                                   {"force_refresh", false}});
-  return send(
-      {.method = "POST", .target = address_.base_path + "/cgi-bin/stable_token", .body = std::move(body)},
-      deadline);
+  return send({.method = "POST", .target = "/cgi-bin/stable_token", .body = std::move(body)}, deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_api_quota(core::AccessToken access_token,
                                                           core::SteadyTime deadline) {
-  std::string target = address_.base_path +
-                       "/cgi-bin/openapi/quota/get?access_token=" + percent_encoded(access_token.reveal());
+  std::string target = "/cgi-bin/openapi/quota/get?access_token=" + percent_encoded(access_token.reveal());
   return send({.method = "POST",
                .target = std::move(target),
                .body = R"({"cgi_path":"/wxa/business/getuserphonenumber"})"},
@@ -140,7 +144,7 @@ core::Task<core::WeChatReply> WeChatClient::get_api_quota(core::AccessToken acce
 
 core::Task<core::WeChatReply> WeChatClient::code_to_session(std::string appid, core::AppSecret secret,
                                                             core::JsCode js_code, core::SteadyTime deadline) {
-  std::string target = address_.base_path + "/sns/jscode2session?appid=" + percent_encoded(appid) +
+  std::string target = "/sns/jscode2session?appid=" + percent_encoded(appid) +
                        "&secret=" + percent_encoded(secret.reveal()) +
                        "&js_code=" + percent_encoded(js_code.reveal()) + "&grant_type=authorization_code";
   return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
@@ -151,7 +155,6 @@ core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessTok
                                                                  core::OpenId openid, std::string signature,
                                                                  core::SteadyTime deadline) {
   std::string target =
-      address_.base_path +
       "/wxa/business/getuserencryptkey?access_token=" + percent_encoded(access_token.reveal()) +
       "&openid=" + percent_encoded(openid.reveal()) + "&signature=" + signature + "&sig_method=hmac_sha256";
   return send({.method = "POST", .target = std::move(target), .body = {}}, deadline);
@@ -167,59 +170,35 @@ core::Task<core::WeChatReply> WeChatClient::send(std::unique_ptr<core::WeChatLin
   // The port hands out no other lines than ours.
   std::unique_ptr<Line> ours(
       static_cast<Line*>(line.release()));  // NOLINT(cppcoreguidelines-pro-type-static-cast-downcast)
-  if (!ours || !ours->stream().is_idle_and_alive()) {
-    if (ours) ours->set_reusable(false);
+  if (!ours || !ours->is_fit()) {
+    if (ours) ours->set_unusable();
     Opened opened = co_await open(deadline);
-    if (!opened.line) {
-      co_return core::WeChatReply{.delivery = core::Delivery::not_sent,
-                                  .failure = opened.failure,
-                                  .failure_detail = std::move(opened.failure_detail)};
-    }
-    ours = std::move(opened.line);
+    if (!opened) co_return not_sent(opened.error());
+    ours = std::move(*opened);
   }
   if (clock_.steady() >= deadline) {
-    co_return core::WeChatReply{.delivery = core::Delivery::not_sent,
-                                .failure = core::TransportFailure::timeout};
+    co_return not_sent({.failure = core::TransportFailure::timeout, .detail = "no time left to ask"});
   }
-  ours->set_reusable(false);
+  ours->set_unusable();
   ours->stream().expires_at(std::min(clock_.steady() + answer_time, deadline));
-  HttpRequest const request{
-      .method = outgoing.method, .host = host_field_, .target = outgoing.target, .body = outgoing.body};
+  WeChatAddress const& address = dialer_.address(ours->address());
+  std::string const host = host_field_of(address);
+  std::string const target = address.base_path + outgoing.target;
+  HttpRequest const request{.method = outgoing.method, .host = host, .target = target, .body = outgoing.body};
   HttpAnswer answer = co_await send_request(ours->stream(), request);
-  ours->set_reusable(answer.keep_alive);
+  if (answer.keep_alive) ours->set_usable_since(clock_.steady());
   core::WeChatReply reply = reply_of(std::move(answer));
   observer_(reply);
   co_return reply;
 }
 
 core::Task<WeChatClient::Opened> WeChatClient::open(core::SteadyTime deadline) {
-  core::SteadyTime const connected_by = std::min(deadline, clock_.steady() + limits::wechat_connect_time);
-  auto const endpoints = co_await resolver_.endpoints(connected_by);
-  Opened opened{.line = nullptr, .failure = core::TransportFailure::resolve, .failure_detail = address_.host};
-  for (tcp::endpoint const& endpoint : endpoints) {
-    opened = co_await connect(endpoint, connected_by);
-    if (opened.line || clock_.steady() >= connected_by) break;
-  }
-  co_return opened;
-}
-
-core::Task<WeChatClient::Opened> WeChatClient::connect(tcp::endpoint endpoint, core::SteadyTime deadline) {
-  Stream stream(tcp::socket(executor_), tls_, address_.host);
-  stream.expires_at(deadline);
-  error_code const connected = co_await stream.connect(endpoint);
-  if (connected) {
-    co_return Opened{.line = nullptr,
-                     .failure = connect_failure(connected, core::TransportFailure::connect),
-                     .failure_detail = connected.message()};
-  }
-  error_code const handshaken = co_await stream.handshake();
-  if (handshaken) {
-    co_return Opened{
-        .line = nullptr,
-        .failure = connect_failure(handshaken, core::TransportFailure::tls),
-        .failure_detail = stream.tls_error().empty() ? handshaken.message() : stream.tls_error()};
-  }
-  co_return Opened{.line = std::make_unique<Line>(std::move(stream), pool_)};
+  Dialer::Dialed dialed = co_await dialer_.dial(deadline);
+  if (!dialed) co_return dialed.error();
+  core::SteadyTime const now = clock_.steady();
+  PooledLine line{
+      .stream = std::move(dialed->stream), .address = dialed->address, .opened = now, .idle_since = now};
+  co_return std::make_unique<Line>(std::move(line), pool_);
 }
 
 }  // namespace onetap::net

@@ -8,22 +8,19 @@
 #include "core/exchange/wechat.hpp"
 #include "net/tls_context.hpp"
 #include "net/wechat/connection_pool.hpp"
+#include "net/wechat/dialer.hpp"
 #include "net/wechat/https_client.hpp"
-#include "net/wechat/resolver_cache.hpp"
+#include "net/wechat/route.hpp"
 
 namespace onetap::net {
 
-/// Where WeChat is; "https" always.
-struct WeChatAddress {
-  std::string host;
-  unsigned short port = 443;
-  std::string base_path;  // empty, or "/…" without a slash at its end
-};
-
 /// core's port on real connections: warm where one is idle, new where not, one request each at a time.
+/// Another address is tried only while no byte of the request was handed to a connection.
 class WeChatClient final : public core::WeChat {
  public:
-  WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatAddress address);
+  WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatRoute route);
+  WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatRoute route,
+               Lookup lookup);
 
   /// `observer` hears of every reply, before whoever asked.
   void on_reply(std::function<void(core::WeChatReply const&)> observer) { observer_ = std::move(observer); }
@@ -39,7 +36,8 @@ class WeChatClient final : public core::WeChat {
                                                                     core::Code code, core::OpenId openid,
                                                                     core::milliseconds answer_time,
                                                                     core::SteadyTime deadline) override;
-  [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string appid, core::AppSecret secret,
+  [[nodiscard]] core::Task<core::WeChatReply> get_access_token(core::TokenEndpoint endpoint,
+                                                               std::string appid, core::AppSecret secret,
                                                                core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_api_quota(core::AccessToken access_token,
                                                             core::SteadyTime deadline) override;
@@ -53,18 +51,13 @@ class WeChatClient final : public core::WeChat {
  private:
   class Line;
 
-  struct Opened {
-    std::unique_ptr<Line> line;
-    core::TransportFailure failure = core::TransportFailure::none;
-    std::string failure_detail;
-  };
+  using Opened = core::Result<std::unique_ptr<Line>, DialFailure>;
 
   [[nodiscard]] core::Task<Opened> open(core::SteadyTime deadline);
-  [[nodiscard]] core::Task<Opened> connect(tcp::endpoint endpoint, core::SteadyTime deadline);
   /// A request; what it was made of need not outlive the call.
   struct Outgoing {
     std::string_view method;  // static text
-    std::string target;
+    std::string target;       // behind the address's base path
     std::string body;
   };
   [[nodiscard]] core::Task<core::WeChatReply> send(std::unique_ptr<core::WeChatLine> line, Outgoing outgoing,
@@ -72,12 +65,8 @@ class WeChatClient final : public core::WeChat {
   /// On any line, with all the time there is.
   [[nodiscard]] core::Task<core::WeChatReply> send(Outgoing outgoing, core::SteadyTime deadline);
 
-  asio::any_io_executor executor_;
   core::Clock& clock_;
-  TlsContext tls_;
-  WeChatAddress address_;
-  std::string host_field_;
-  ResolverCache resolver_;
+  Dialer dialer_;
   std::function<void(core::WeChatReply const&)> observer_ = [](core::WeChatReply const&) {};
   std::shared_ptr<ConnectionPool> pool_;  // shared with the lines that are out
 };

@@ -111,6 +111,12 @@ SELECT k.user_key, k.id, k.sealed_key FROM session_key AS k;
 -- name: set_sealed_session_key
 UPDATE session_key SET sealed_key = ?2 WHERE id = ?1;
 
+-- name: list_sealed_tokens
+SELECT t.sealed_row, t.app, t.sealed_token FROM access_token AS t;
+
+-- name: set_sealed_token
+UPDATE access_token SET sealed_token = ?2 WHERE app = ?1;
+
 -- name: set_key_fingerprint
 UPDATE meta SET key_fingerprint = ?1;
 

@@ -133,6 +133,12 @@ TEST_CASE("the sandbox with an appid is for that appid only") {
 TEST_CASE("the sandbox brings its own WeChat and takes no other") {
   CHECK(names(refuse({"--sandbox"}, {{"ONETAP_WECHAT_URL", "https://example.com"}}), "ONETAP_WECHAT_URL"));
   CHECK(names(refuse({"--sandbox", "--wechat-ca", "ca.pem"}, {}), "ONETAP_WECHAT_CA"));
+  CHECK(names(refuse({"--sandbox", "--wechat-fallback-urls", "https://example.com"}, {}),
+              "ONETAP_WECHAT_FALLBACK_URLS"));
+  CHECK(names(refuse({"--sandbox"}, {{"ONETAP_WECHAT_PROXY", "http://proxy:3128"}}), "ONETAP_WECHAT_PROXY"));
+  Files files = usual_files;
+  files["proxy"] = "http://proxy:3128";
+  CHECK(names(refuse({"--sandbox", "--wechat-proxy-file", "proxy"}, {}, files), "ONETAP_WECHAT_PROXY_FILE"));
 }
 
 TEST_CASE("a flag beats its variable, and the last flag beats those before it") {
@@ -190,7 +196,7 @@ TEST_CASE("values that cannot be used name their variable") {
       {"ONETAP_WECHAT_TIMEOUT_MS", {"9", "30001", "3s"}},
       {"ONETAP_VERIFY", {"all", "Signature"}},
       {"ONETAP_ALLOW_DEVTOOLS", {"yes", "1"}},
-      {"ONETAP_TOKEN_MODE", {"token", "file:/x", "other"}},
+      {"ONETAP_TOKEN_MODE", {"file:", "other", ""}},
       {"ONETAP_PRICE_QUICK", {"-0.03", "0,03", "¥0.03", ".03", "0.", "1000.000001", "0.0000001", "1e3"}},
       {"ONETAP_PRICE_REALTIME", {"free"}},
       {"ONETAP_LOG_LEVEL", {"trace", "INFO"}},
@@ -205,9 +211,12 @@ TEST_CASE("values that cannot be used name their variable") {
   }
 }
 
-TEST_CASE("modes that come later are refused as such") {
-  CHECK(only_problem({}, complete({{"ONETAP_TOKEN_MODE", "token"}})).find("does not have yet") !=
-        std::string::npos);
+TEST_CASE("the access_token comes from WeChat's stable endpoint, from the plain one, or from a file") {
+  CHECK(accept({}, complete({})).settings.token_endpoint == core::TokenEndpoint::stable);
+  CHECK(accept({}, complete({{"ONETAP_TOKEN_MODE", "token"}})).settings.token_endpoint ==
+        core::TokenEndpoint::plain);
+  Settings const by_file = accept({}, complete({{"ONETAP_TOKEN_MODE", "file:/run/token"}})).settings;
+  CHECK(by_file.token_file_path == "/run/token");
 }
 
 TEST_CASE("a variable or flag that comes later stops the start instead of doing nothing") {
@@ -328,6 +337,60 @@ TEST_CASE("WeChat's URL is taken apart") {
         HttpsUrl{.host = "127.0.0.1", .port = 9443, .base_path = "/a/b"});
   CHECK(url("https://[::1]:9443") == HttpsUrl{.host = "::1", .port = 9443, .base_path = ""});
   CHECK(url("https://[::1]/x:y") == HttpsUrl{.host = "::1", .port = 443, .base_path = "/x:y"});
+}
+
+TEST_CASE("fallback URLs are WeChat's, too, with commas between, in order") {
+  auto const urls = [](std::string const& text) {
+    return accept({}, complete({{"ONETAP_WECHAT_FALLBACK_URLS", text}})).settings.wechat_fallback_urls;
+  };
+  CHECK(urls("").empty());
+  CHECK(urls("https://api2.weixin.qq.com") == std::vector{HttpsUrl{.host = "api2.weixin.qq.com"}});
+  CHECK(urls("https://b.example:444/c/, https://[2001:db8::1]") ==
+        std::vector{HttpsUrl{.host = "b.example", .port = 444, .base_path = "/c"},
+                    HttpsUrl{.host = "2001:db8::1"}});
+  std::string most = "https://1.example";
+  for (int i = 2; i <= 8; ++i) most += ",https://" + std::to_string(i) + ".example";
+  CHECK(urls(most).size() == 8);
+
+  auto const problem = [](std::string const& text) {
+    return only_problem({}, complete({{"ONETAP_WECHAT_FALLBACK_URLS", text}}));
+  };
+  CHECK(problem(most + ",https://9.example").find("are 9 URLs; name at most 8") != std::string::npos);
+  CHECK(problem("https://a.example,").find("\"\" is not an https URL") != std::string::npos);
+  std::string const both = problem("http://one,https://a.example,https://two?q");
+  CHECK(both.find("\"http://one\"") != std::string::npos);
+  CHECK(both.find("\"https://two?q\"") != std::string::npos);
+  CHECK(both.find("a.example") == std::string::npos);
+}
+
+TEST_CASE("the proxy to WeChat is host and port, with a name and password where it wants them") {
+  auto const proxy = [](std::string const& text) {
+    return *accept({}, complete({{"ONETAP_WECHAT_PROXY", text}})).settings.wechat_proxy;
+  };
+  CHECK_FALSE(accept({}, complete()).settings.wechat_proxy.has_value());
+  CHECK(proxy("http://proxy.example:3128").host == "proxy.example");
+  CHECK(proxy("http://proxy.example:3128/").port == 3128);
+  CHECK(proxy("http://proxy.example:3128").credentials.empty());
+  CHECK(proxy("http://[2001:db8::1]:80").host == "2001:db8::1");
+  CHECK(proxy("http://us%65r:p%40ss:w%3Ard@10.0.0.1:80").credentials.reveal() == "user:p@ss:w:rd");
+  CHECK(proxy("http://user:@10.0.0.1:80").credentials.reveal() == "user:");
+  Files files = usual_files;
+  files["proxy"] = "http://a:b@proxy.example:3128\n";
+  Settings const by_file = accept({"--wechat-proxy-file", "proxy"}, complete(), files).settings;
+  CHECK(by_file.wechat_proxy->credentials.reveal() == "a:b");
+
+  for (std::string const& text :
+       {"proxy.example:3128", "https://hush@proxy.example:3128", "http://proxy.example",
+        "http://proxy.example:0", "http://proxy.example:65536", "http://proxy.example:3128/path",
+        "http://proxy.example:3128?q", "http://hush@proxy.example:3128", "http://:hush@proxy.example:3128",
+        "http://a:hush%0d@proxy.example:3128", "http://a:hush%4@proxy.example:3128",
+        "http://a:hush%x0@proxy.example:3128", "http://a%3Ab:hush@proxy:1", "http://pro xy:3128",
+        "http://2001:db8::1:80", "http://"}) {
+    CAPTURE(text);
+    std::string const line = only_problem({}, complete({{"ONETAP_WECHAT_PROXY", text}}));
+    CHECK(line.starts_with("ONETAP_WECHAT_PROXY: is not the URL of an HTTP proxy; write e.g. http://"));
+    CHECK(line.find("hush") == std::string::npos);
+  }
 }
 
 TEST_CASE("prices are exact to the millionth of a yuan") {

@@ -12,7 +12,6 @@ namespace {
 
 using authorization::Bearer;
 using authorization::Malformed;
-using authorization::None;
 using authorization::Signed;
 
 std::string const token = "abcdefghijklmnopqrstuvwxyz_-ABCDEFGHIJKLMNO";  // 43 characters
@@ -103,11 +102,19 @@ TEST_CASE("a Bearer is whatever follows: only a comparison can tell what it is w
   CHECK(std::get<Bearer>(authorization).token.reveal() == "a service's token");
 }
 
-TEST_CASE("no field, an empty Bearer and other people's schemes are nothing") {
-  for (char const* const field :
-       {"", " ", "Bearer", "Bearer ", "Bearer   ", "Basic dXNlcjpwYXNz", "Digest username=\"x\"", "Bearer\tx",
-        "BearerX y", "WECHATPAY2-SHA256-RSA2048 mchid=\"1\"", "ONETAP-HMAC-SHA512 session=\"x\"",
-        "ONETAP-HMAC-SHA256session=\"x\"", "=", "\""}) {
+TEST_CASE("a Bearer of nothing is ill-formed, and so is a tab after a scheme of ours") {
+  for (char const* const field : {"Bearer", "Bearer ", "Bearer   ", "bearer", "Bearer \t"}) {
+    CAPTURE(field);
+    CHECK(read(field) == "an empty Bearer");
+  }
+  CHECK(read("Bearer\t" + token) == "a tab after the scheme");
+  CHECK(read("ONETAP-HMAC-SHA256\t" + Sent{}.field().substr(19)) == "a tab after the scheme");
+}
+
+TEST_CASE("no field and other people's schemes are nothing") {
+  for (char const* const field : {"", " ", "Basic dXNlcjpwYXNz", "Digest username=\"x\"", "BearerX y",
+                                  "WECHATPAY2-SHA256-RSA2048 mchid=\"1\"", "ONETAP-HMAC-SHA512 session=\"x\"",
+                                  "ONETAP-HMAC-SHA256session=\"x\"", "=", "\""}) {
     CAPTURE(field);
     CHECK(read(field) == "(none)");
   }

@@ -28,6 +28,8 @@ constexpr RouteAccess login{.session = never};
 
 constexpr std::string_view service_token = "a-service-token-of-the-business";
 constexpr std::string_view good_referer = "https://servicewechat.com/wx0123456789abcdef/7/page-frame.html";
+constexpr std::string_view other_appid = "wxfedcba9876543210";
+constexpr std::string_view other_referer = "https://servicewechat.com/wxfedcba9876543210/7/page-frame.html";
 
 std::string base64(Digest const& digest) { return crypto::to_base64(digest); }
 
@@ -100,9 +102,14 @@ struct Bench : GateBench {
   }
 
   /// Through both halves of the gate, as the server does.
-  Result<Caller, Problem> call(Sent const& sent, RouteAccess access = consume) {
-    if (auto refused = gate->admit(sent.request(), access)) return *refused;
+  Result<Caller, RefusedCaller> pass(Sent const& sent, RouteAccess access = consume) {
+    if (auto refused = gate->admit(sent.request(), access)) return RefusedCaller{.problem = *refused};
     return finished(gate->authenticate(sent.request(), access));
+  }
+  Result<Caller, Problem> call(Sent const& sent, RouteAccess access = consume) {
+    auto passed = pass(sent, access);
+    if (!passed) return passed.error().problem;
+    return *std::move(passed);
   }
 
   /// "anonymous", "user", "backend", or the problem's name.
@@ -264,7 +271,7 @@ TEST_CASE("what is nearly a service token is none") {
   bench.settings.service_tokens.clear();
   bench.open_gate();
   CHECK(bench.outcome(bearer(service_token)) == "SESSION_REQUIRED");
-  CHECK(bench.outcome(with("Bearer ")) == "SESSION_REQUIRED");
+  CHECK(bench.outcome(with("Bearer ")) == "SIGNATURE_INVALID");
 }
 
 TEST_CASE("a signature covers method, target, timestamp, nonce and body") {
@@ -382,16 +389,155 @@ TEST_CASE("a nonce is spent in its own session only") {
   CHECK(bench.outcome(other.sign()) == "user");  // the same nonce
 }
 
-TEST_CASE("a session that has spent all its nonces waits, and its code stays good") {
+TEST_CASE("a session that has spent all its nonces waits until one is forgotten, and its code stays good") {
   Bench bench;
   Page page = bench.page();
-  for (std::size_t i = 0; i < limits::nonces_per_session_max; ++i)
+  for (std::size_t i = 0; i < limits::nonces_per_session_max; ++i) {
+    if (i == 1) {
+      bench.clock.advance(10s);
+      page.timestamp += 10;
+    }
     REQUIRE(bench.call(page.sign()).has_value());
+  }
   Problem const problem = bench.problem(page.sign(), consume);
   CHECK(problem.code == ProblemCode::rate_limited);
   CHECK(problem.retry == Retry::same_code);
-  CHECK(problem.retry_after == 60s);
+  CHECK(problem.retry_after == 291s);  // the first one's timestamp + 300 s, ten of them gone
   CHECK_FALSE(bench.problem(page.sign(), quota).retry.has_value());
+  bench.clock.advance(290s);
+  page.timestamp += 290;
+  CHECK(bench.problem(page.sign()).retry_after == 1s);
+  bench.clock.advance(1s);
+  CHECK(bench.outcome(page.sign()) == "user");
+  CHECK(bench.outcome(page.sign()) == "RATE_LIMITED");
+}
+
+TEST_CASE("nothing but codes gets at the last quarter of a session's nonces") {
+  Bench bench;
+  Page page = bench.page();
+  std::size_t const kept = limits::nonces_kept_for_codes;
+  for (std::size_t i = 0; i < limits::nonces_per_session_max - kept; ++i)
+    REQUIRE(bench.call(page.sign(), i % 2 == 0 ? quota : events).has_value());
+  CHECK(bench.problem(page.sign(), quota).retry_after == 301s);
+  CHECK(bench.outcome(page.sign(), events) == "RATE_LIMITED");
+  for (std::size_t i = 0; i < kept; ++i)
+    REQUIRE(bench.call(page.sign(), i % 2 == 0 ? consume : decrypt).has_value());
+  CHECK(bench.outcome(page.sign(), consume) == "RATE_LIMITED");
+}
+
+TEST_CASE("a request that comes too often spends no nonce: it is good as it is when Retry-After is over") {
+  Bench bench;
+  bench.settings.user = {.requests = 1, .period = 60s};
+  bench.open_gate();
+  Page page = bench.page();
+  CHECK(bench.outcome(page.sign(), quota) == "user");
+  for (std::size_t i = 0; i < 2 * limits::nonces_per_session_max; ++i)
+    REQUIRE(bench.outcome(page.sign(), quota) == "RATE_LIMITED");
+  Sent const refused = page.sign();
+  Problem const problem = bench.problem(refused, quota);
+  REQUIRE(problem.retry_after == 60s);
+  CHECK(bench.outcome(page.sign(), consume) == "user");
+  bench.clock.advance(60s);
+  CHECK(bench.outcome(refused, quota) == "user");
+  CHECK(bench.outcome(refused, quota) == "NONCE_REPLAYED");
+}
+
+TEST_CASE("a replay takes nothing from the user's limit") {
+  Bench bench;
+  bench.settings.user = {.requests = 2, .period = 60s};
+  bench.open_gate();
+  Page page = bench.page();
+  Sent const sent = page.sign();
+  CHECK(bench.outcome(sent) == "user");
+  for (int i = 0; i < 10; ++i) CHECK(bench.outcome(sent) == "NONCE_REPLAYED");
+  CHECK(bench.outcome(page.sign()) == "user");
+}
+
+TEST_CASE("what was signed in time is too old when the user's key comes too late") {
+  Bench bench;
+  bench.hold_token();
+  Page page = bench.page();
+  page.key_name = "wechat:10";
+  page.key = crypto::from_base64("VI6BpyrK9XH4i4AIGe86tg==").value();
+  page.timestamp -= 298;
+  Sent const sent = page.sign();
+  bench.wechat.hold_answers = true;
+  bench.wechat.user_key_replies.push_back(ScriptedWeChat::says(
+      R"({"key_info_list":[{"encrypt_key":"VI6BpyrK9XH4i4AIGe86tg==","version":10,"expire_in":3600}]})"));
+  auto called = start(bench.loop, bench.gate->authenticate(sent.request(), consume));
+  bench.clock.settle();
+  bench.clock.advance(3s);
+  bench.wechat.let_go();
+  bench.clock.settle();
+  REQUIRE(called.done());
+  REQUIRE_FALSE(called.value().has_value());
+  Problem const& problem = called.value().error().problem;
+  CHECK(problem.code == ProblemCode::timestamp_skewed);
+  CHECK(problem.server_time == bench.clock.wall());
+}
+
+TEST_CASE("a session is good at the mini program whose it is, and at no other") {
+  for (VerifyLevel const level : {none, origin, session, signature}) {
+    Bench bench(level);
+    bench.settings.origin.appids = std::vector{std::string(Bench::appid), std::string(other_appid)};
+    bench.open_gate();
+    Page page = bench.page();
+    auto const sent_from = [&](std::string_view referer) {
+      Sent sent = from(std::string(referer));
+      if (level == signature) return page.sign(sent);
+      sent.authorization = "Bearer " + page.session;
+      return sent;
+    };
+    for (RouteAccess const access : {consume, decrypt, quota}) {
+      CHECK(bench.outcome(sent_from(other_referer), access) == "SESSION_REQUIRED");
+      CHECK(bench.outcome(sent_from(good_referer), access) == "user");
+    }
+    bench.settings.origin.appids = std::vector{std::string(other_appid)};
+    bench.open_gate();
+    CHECK(bench.outcome(sent_from(other_referer)) == "SESSION_REQUIRED");
+  }
+  Bench served_no_longer(none);
+  served_no_longer.settings.origin.appids = std::vector{std::string(other_appid)};
+  served_no_longer.open_gate();
+  Sent without_referer = bearer(served_no_longer.page().session);
+  without_referer.referer.reset();
+  CHECK(served_no_longer.outcome(without_referer) == "SESSION_REQUIRED");
+}
+
+TEST_CASE("the sandbox that takes any appid takes all of them for its own") {
+  for (VerifyLevel const level : {origin, session, signature}) {
+    Bench bench(level);
+    bench.settings.origin.appids = AnyAppid{std::string(Bench::appid)};
+    bench.open_gate();
+    Page page = bench.page();
+    auto const called = bench.call(page.sign(from(std::string(other_referer))));
+    REQUIRE(called.has_value());
+    CHECK(called->session.has_value());
+    CHECK(called->appid == Bench::appid);
+  }
+  Bench bench(origin);
+  bench.settings.origin.appids = AnyAppid{std::string(Bench::appid)};
+  bench.open_gate();
+  CHECK(bench.call(from(std::string(other_referer)))->appid == Bench::appid);
+  CHECK(bench.call(bearer(service_token))->appid == Bench::appid);
+}
+
+TEST_CASE("a caller is of the session's mini program, else of the Referer's, else of the only one") {
+  Bench bench(none);
+  Sent anywhere = from(std::nullopt);
+  CHECK(bench.call(anywhere)->appid == Bench::appid);
+  CHECK(bench.call(bearer(service_token))->appid == Bench::appid);
+  anywhere.authorization = "Bearer " + bench.page().session;
+
+  bench.settings.origin.appids = std::vector{std::string(other_appid), std::string(Bench::appid)};
+  bench.open_gate();
+  CHECK(bench.call(from(std::string(other_referer)))->appid == other_appid);
+  CHECK(bench.call(anywhere)->appid == Bench::appid);
+  CHECK(bench.call(from(std::nullopt))->appid.empty());
+  CHECK(bench.call(bearer(service_token))->appid.empty());  // the body has to say
+  CHECK(bench.gate->serves(other_appid));
+  CHECK_FALSE(bench.gate->serves("wxaaaaaaaaaaaaaaaa"));
+  CHECK_FALSE(bench.gate->serves(""));
 }
 
 TEST_CASE("a session of an earlier run signs nothing, and is good where no signature is asked for") {
@@ -399,7 +545,7 @@ TEST_CASE("a session of an earlier run signs nothing, and is good where no signa
   Page page = before.page();
   for (VerifyLevel const level : {signature, session}) {
     Bench bench(level);
-    bench.sessions.load(before.store.sessions);
+    bench.sessions.load(before.store.sessions, bench.settings.origin.appids);
     CHECK(bench.outcome(page.sign()) == "SESSION_EXPIRED");
     CHECK(bench.outcome(bearer(page.session)) == (level == signature ? "SIGNATURE_INVALID" : "user"));
   }
@@ -465,6 +611,35 @@ TEST_CASE("the user's own key signs, and each of its faults is told apart") {
   bench.clock.advance(60s);
   bench.wechat.user_key_replies.push_back(knows_10);
   CHECK(bench.outcome(page.sign()) == "SIGNATURE_INVALID");
+}
+
+TEST_CASE("when WeChat will not give a user's keys, the page hears why, and when to come back") {
+  struct Row {
+    int errcode;
+    ProblemCode code;
+    seconds retry_after;
+  };
+  for (Row const& row :
+       {Row{45011, ProblemCode::wechat_unavailable, 40s},  // 20 s past the minute
+        Row{45009, ProblemCode::wechat_unavailable, 40s}, Row{40164, ProblemCode::service_misconfigured, 5s},
+        Row{48001, ProblemCode::service_misconfigured, 5s}, Row{-1, ProblemCode::wechat_unavailable, 2s},
+        Row{40001, ProblemCode::wechat_unavailable, 2s}}) {
+    CAPTURE(row.errcode);
+    Bench bench;
+    bench.hold_token();
+    bench.hold_token("token-2");  // for when the first is refused
+    Page page = bench.page();
+    page.key_name = "wechat:10";
+    bench.wechat.user_key_replies.push_back(
+        ScriptedWeChat::says(R"({"errcode":)" + std::to_string(row.errcode) +
+                             R"(,"errmsg":"no, rid: 65a33cd8-1b2c3d4e-0f0f0f0f"})"));
+    Problem const problem = bench.problem(page.sign());
+    CHECK(problem.code == row.code);
+    CHECK(problem.retry_after == row.retry_after);
+    CHECK(problem.errcode == row.errcode);
+    CHECK(problem.rid == "65a33cd8-1b2c3d4e-0f0f0f0f");
+    CHECK(bench.log_has("r-1"));
+  }
 }
 
 TEST_CASE("a stranger makes nobody ask WeChat") {
@@ -606,6 +781,27 @@ TEST_CASE("all addresses together have a limit where one is set") {
   }
   sent.address = "\x0b\x01\x01\x01";
   CHECK(bench.problem(sent).retry_after == 12s);
+  CHECK(bench.field("RateLimit-Policy", sent, consume) == R"("all";q=5;w=60)");
+  CHECK(bench.field("RateLimit", sent, consume) == R"("all";r=0;t=60)");
+  CHECK(bench.field("RateLimit", bearer(service_token), consume) == "none");
+}
+
+TEST_CASE("strangers who use up the limit of all addresses do not keep out who has a session") {
+  for (VerifyLevel const level : {session, signature}) {
+    Bench bench(level);
+    bench.settings.everybody = {.requests = 5, .period = 60s};
+    bench.open_gate();
+    Page page = bench.page();
+    auto const good = [&] { return level == session ? bearer(page.session) : page.sign(); };
+    for (int i = 0; i < 20; ++i) CHECK(bench.outcome(good()) == "user");  // nor do they take from it
+    Page stranger{.session = std::string(43, 'x'), .key = "a guess"};
+    for (int i = 0; i < 5; ++i) CHECK(bench.outcome(stranger.sign()) == "SESSION_REQUIRED");
+    CHECK(bench.outcome(stranger.sign()) == "RATE_LIMITED");
+    CHECK(bench.outcome(Sent{}) == "RATE_LIMITED");
+    CHECK(bench.outcome(good()) == "user");
+    CHECK(bench.outcome(bearer(service_token)) == "backend");
+    CHECK(bench.outcome(good(), login) == "RATE_LIMITED");  // a login is a stranger's, whatever it shows
+  }
 }
 
 TEST_CASE("the limits say what is left of them") {
@@ -626,6 +822,22 @@ TEST_CASE("the limits say what is left of them") {
   CHECK(bench.field("RateLimit", Sent{}, quota, user) == R"("address";r=599;t=1, "user";r=60;t=0)");
   CHECK(bench.field("RateLimit", bearer(service_token), consume, user) == R"("user";r=59;t=1)");
   CHECK(bench.field("RateLimit", bearer(service_token), consume) == "none");
+}
+
+TEST_CASE("whoever is refused for coming too often himself is named, so that his limit can be told") {
+  Bench bench;
+  bench.settings.user = {.requests = 1, .period = 60s};
+  bench.open_gate();
+  Page page = bench.page();
+  CHECK(bench.outcome(page.sign()) == "user");
+  auto const refused = bench.pass(page.sign());
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().user == bench.user("an-openid"));
+  auto const forged = bench.pass(flipped(page.sign()));
+  REQUIRE_FALSE(forged.has_value());
+  CHECK_FALSE(forged.error().user.has_value());
+  CHECK(bench.gate->rate_fields(bench.user("an-openid"), consume) ==
+        Gatekeeper::Fields{{"RateLimit-Policy", R"("user";q=1;w=60)"}, {"RateLimit", R"("user";r=0;t=60)"}});
 }
 
 TEST_CASE("limits that are off say nothing") {

@@ -56,7 +56,7 @@ TEST_CASE("each errcode of jscode2session becomes what the contract says") {
            Row{40226, ProblemCode::user_blocked, Retry::never, none},
            Row{45011, ProblemCode::wechat_unavailable, Retry::login, seconds(60)},
            Row{-1, ProblemCode::wechat_unavailable, Retry::login, seconds(2)},
-           Row{45009, ProblemCode::wechat_unavailable, Retry::login, seconds(2)},
+           Row{45009, ProblemCode::wechat_unavailable, Retry::login, seconds(60)},
            Row{40001, ProblemCode::wechat_unavailable, Retry::login, seconds(2)},
            Row{1400001, ProblemCode::wechat_unavailable, Retry::login, seconds(2)},
            Row{99999, ProblemCode::wechat_unavailable, Retry::login, seconds(2)},
@@ -101,6 +101,9 @@ TEST_CASE("an answer that is none opens nothing, and a new login may work") {
       says(R"({"openid":12345,"session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"),
       says(R"({"openid":["o"],"session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"),
       says(R"({"openid":")" + std::string(129, 'o') + R"(","session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"),
+      says(R"({"openid":"o o","session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"),
+      says(R"({"openid":"o\u0000","session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"),
+      says(R"({"openid":"\u5f20","session_key":"tiihtNczf5v6AKRyjwEUhQ=="})"),
       says(R"({"openid":"o","session_key":""})"),
       says(R"({"openid":"o","session_key":"not base64"})"),
       says(R"({"openid":"o","session_key":"tiihtNczf5v6AKRyjwEUhQ"})"),
@@ -186,34 +189,48 @@ TEST_CASE("no more keys are held than WeChat promises, and none for longer than 
   for (UserKey const& key : keys) CHECK(key.expires_in == std::chrono::hours(1));
 }
 
-TEST_CASE("without keys it is told whether the login, the token or WeChat is to blame") {
+TEST_CASE("without keys it is told who is to blame, and what the operator should know") {
   struct Row {
     WeChatReply reply;
-    UserKeysFailure failure;
+    UserKeysFailure::Why why;
+    std::optional<int> errcode;
+    std::string_view hint;
   };
+  using enum UserKeysFailure::Why;
+  std::optional<int> const none;
   for (Row const& row : {
            Row{says(R"({"errcode":87009,"errmsg":"invalid signature rid: x","key_info_list":[]})"),
-               UserKeysFailure::log_in_again},
-           Row{refuses(40001), UserKeysFailure::token_refused},
-           Row{refuses(40014), UserKeysFailure::token_refused},
-           Row{refuses(42001), UserKeysFailure::token_refused},
-           Row{refuses(40003), UserKeysFailure::not_to_be_had},
-           Row{refuses(87008), UserKeysFailure::not_to_be_had},
-           Row{refuses(45011), UserKeysFailure::not_to_be_had},
-           Row{refuses(-1), UserKeysFailure::not_to_be_had},
-           Row{says(""), UserKeysFailure::not_to_be_had},
-           Row{says("<html>", 502), UserKeysFailure::not_to_be_had},
-           Row{says("{}"), UserKeysFailure::not_to_be_had},
-           Row{says(R"({"key_info_list":{}})"), UserKeysFailure::not_to_be_had},
-           Row{says(R"({"key_info_list":null})"), UserKeysFailure::not_to_be_had},
+               log_in_again, 87009, "session_key is not the latest: the page logs in again"},
+           Row{refuses(40001), token_refused, 40001, "access_token is invalid or not the latest"},
+           Row{refuses(40014), token_refused, 40014, "access_token is malformed"},
+           Row{refuses(42001), token_refused, 42001, "access_token has expired"},
+           Row{refuses(40003), not_to_be_had, 40003, "errcode 40003"},
+           Row{refuses(87008), not_to_be_had, 87008, "errcode 87008"},
+           Row{refuses(45011), rate_limited, 45011, "calls per minute limit reached"},
+           Row{refuses(45009), rate_limited, 45009,
+               "daily call limit reached; openapi/quota/get tells which"},
+           Row{refuses(40164), misconfigured, 40164, "this server's address is not on the IP white list"},
+           Row{refuses(50007), misconfigured, 50007, "the account is frozen"},
+           Row{refuses(-1), not_to_be_had, -1, "WeChat was busy; the code may be spent"},
+           Row{says(R"({"errcode":99999999999999})"), not_to_be_had, none, "errcode out of range"},
+           Row{says(""), not_to_be_had, none, "not JSON, HTTP status 200"},
+           Row{says("<html>", 502), not_to_be_had, none, "not JSON, HTTP status 502"},
+           Row{says("{}"), not_to_be_had, none, "no key_info_list in the answer"},
+           Row{says(R"({"key_info_list":{}})"), not_to_be_had, none, "no key_info_list in the answer"},
+           Row{says(R"({"key_info_list":null})"), not_to_be_had, none, "no key_info_list in the answer"},
            Row{{.delivery = Delivery::maybe_sent, .failure = TransportFailure::timeout, .body = key_list},
-               UserKeysFailure::not_to_be_had},
+               not_to_be_had,
+               none,
+               "no answer in time"},
        }) {
     CAPTURE(row.reply.body);
     auto const judged = judge_user_keys_answer(row.reply);
     REQUIRE_FALSE(judged.has_value());
-    CHECK(judged.error() == row.failure);
+    CHECK(judged.error().why == row.why);
+    CHECK(judged.error().errcode == row.errcode);
+    CHECK(judged.error().hint == row.hint);
   }
+  CHECK(judge_user_keys_answer(refuses(40164)).error().rid == "65a33cd8-1b2c3d4e-0f0f0f0f");
 }
 
 }  // namespace

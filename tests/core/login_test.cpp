@@ -6,6 +6,8 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/limits.hpp"
 #include "tests/support/gate_bench.hpp"
@@ -154,6 +156,7 @@ TEST_CASE("where WeChat refuses, nothing is opened or stored, and the operator r
            Row{ScriptedWeChat::says(R"({"errcode":40125,"errmsg":"invalid appsecret"})"),
                ProblemCode::service_misconfigured, "SECRET is wrong"},
            Row{ScriptedWeChat::says("<html>"), ProblemCode::wechat_unavailable, "not JSON"},
+           Row{good_login("an openid that is none"), ProblemCode::wechat_unavailable, "no openid"},
            Row{ScriptedWeChat::fails(Delivery::maybe_sent, TransportFailure::timeout),
                ProblemCode::wechat_unavailable, "login_failed"},
        }) {
@@ -166,6 +169,66 @@ TEST_CASE("where WeChat refuses, nothing is opened or stored, and the operator r
     CHECK(bench.store.sessions.empty());
     CHECK(bench.log_has(row.in_log));
     CHECK(bench.log_has("r-1"));
+  }
+}
+
+TEST_CASE("no more logins ask WeChat at a time than may, and one that ends makes room") {
+  GateBench bench;
+  bench.wechat.hold_answers = true;
+  std::vector<Started<Result<OpenedSession, Problem>>> logins;
+  for (std::size_t i = 0; i < limits::logins_in_flight_max; ++i) {
+    bench.wechat.login_replies.push_back(good_login());
+    logins.push_back(start(bench.loop, bench.logins.log_in(JsCode("a-js-code"), "r-1")));
+  }
+  bench.clock.settle();
+  auto const refused = log_in(bench);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == ProblemCode::server_busy);
+  CHECK(refused.error().retry == Retry::login);
+  CHECK(refused.error().retry_after == 2s);
+  CHECK(bench.wechat.logins_asked.size() == limits::logins_in_flight_max);
+  CHECK_NOTHROW(std::ignore = bench.open_session("a-backend-brings-this-one"));
+  bench.wechat.let_go();
+  bench.clock.settle();
+  for (auto& login : logins) REQUIRE(login.value().has_value());
+  bench.wechat.login_replies.push_back(good_login());
+  CHECK(log_in(bench).has_value());
+}
+
+TEST_CASE("pages that leave during their login make room") {
+  GateBench bench;
+  bench.wechat.hold_answers = true;
+  for (std::size_t i = 0; i < limits::logins_in_flight_max; ++i) {
+    asio::cancellation_signal leaves;
+    bench.wechat.login_replies.push_back(good_login());
+    asio::co_spawn(bench.loop, bench.logins.log_in(JsCode("a-js-code"), "r-1"),
+                   asio::bind_cancellation_slot(leaves.slot(), [](auto const&...) {}));
+    bench.clock.settle();
+    leaves.emit(asio::cancellation_type::terminal);
+    bench.clock.settle();
+  }
+  bench.wechat.hold_answers = false;
+  bench.wechat.login_replies.push_back(good_login());
+  CHECK(log_in(bench).has_value());
+}
+
+TEST_CASE("a session that may not grow as old as it may lie unused says so") {
+  for (auto const& [life, expected] : {std::pair{SessionLife{.idle = 2h, .longest = 24h}, 7200s},
+                                       std::pair{SessionLife{.idle = 2h, .longest = 30min}, 1800s}}) {
+    GateBench bench;
+    SessionBook book(life);
+    LoginService logins({.clock = bench.clock,
+                         .wechat = bench.wechat,
+                         .store = bench.disk,
+                         .keyring = bench.keyring,
+                         .log = bench.log},
+                        bench.account, book);
+    bench.wechat.login_replies.push_back(good_login());
+    auto const opened = bench.finished(logins.log_in(JsCode("a-js-code"), "r-1"));
+    REQUIRE(opened.has_value());
+    CHECK(opened->expires_in == expected);
+    CHECK(book.look(opened->token, bench.clock.wall() + expected - 1s).has_value());
+    CHECK_FALSE(book.look(opened->token, bench.clock.wall() + expected).has_value());
   }
 }
 

@@ -147,12 +147,12 @@ TEST_CASE("the developer tools are let in by configuration only") {
   CHECK(refusal_of(referer_of("wx0123456789abcdee", "devtools"), policy) == OriginRefusal::foreign_appid);
 }
 
-TEST_CASE("the sandbox without APPID takes any appid of WeChat's form and the tourist's") {
+TEST_CASE("the sandbox without APPID takes any appid of WeChat's form and the tourist's for its own") {
   for (std::string_view const appid : {"wx0123456789abcdef", "wx0000000000000000", "touristappid"}) {
     CAPTURE(appid);
     auto const origin = check_origin(referer_of(appid, "devtools"), sandbox_without_appid());
     REQUIRE(origin.has_value());
-    CHECK(origin->appid == appid);
+    CHECK(origin->appid == "wxsandbox000000000");
   }
 }
 
@@ -163,6 +163,20 @@ TEST_CASE("the sandbox without APPID refuses what no mini program is called") {
     CAPTURE(appid);
     CHECK(refusal_of(referer_of(appid, "1"), sandbox_without_appid()) == OriginRefusal::foreign_appid);
   }
+}
+
+TEST_CASE("served are the mini programs that were named, and in the sandbox without APPID its own") {
+  AllowedAppids const one = std::vector<std::string>{"wx0123456789abcdef"};
+  AllowedAppids const two = std::vector<std::string>{"wx0123456789abcdef", "wxfedcba9876543210"};
+  AllowedAppids const any = AnyAppid{"wxsandbox000000000"};
+  CHECK(is_served("wx0123456789abcdef", one));
+  CHECK_FALSE(is_served("wxfedcba9876543210", one));
+  CHECK(is_served("wxfedcba9876543210", two));
+  CHECK(is_served("wxsandbox000000000", any));
+  CHECK_FALSE(is_served("wx0123456789abcdef", any));
+  CHECK(only_appid(one) == "wx0123456789abcdef");
+  CHECK(only_appid(two).empty());
+  CHECK(only_appid(any) == "wxsandbox000000000");
 }
 
 TEST_CASE("a policy can name the tourist's appid") {

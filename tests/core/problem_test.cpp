@@ -224,6 +224,9 @@ TEST_CASE("what is stored is told to its caller") {
   CHECK(doubtful.code == ProblemCode::outcome_unknown);
   CHECK(doubtful.charged == Charged::unknown);
   CHECK_FALSE(doubtful.errcode.has_value());
+  Problem const foreign = problem_for(ledger::Stored{.state = State::in_doubt, .cause = Cause::watermark});
+  CHECK(foreign.code == ProblemCode::outcome_unknown);
+  CHECK(foreign.charged == Charged::yes);
 }
 
 TEST_CASE("a code that is someone else's is told apart by its progress only") {

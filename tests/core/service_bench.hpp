@@ -14,6 +14,7 @@
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/memory_ledger.hpp"
 #include "tests/support/memory_session_store.hpp"
+#include "tests/support/memory_token_store.hpp"
 #include "tests/support/run_task.hpp"
 #include "tests/support/scripted_wechat.hpp"
 
@@ -112,9 +113,14 @@ struct Bench {
   SlowLedger slow_ledger{clock, ledger};
   MemorySessionStore sessions;
   core::crypto::Keyring keyring{data_key()};
-  core::TokenKeeper tokens{clock, wechat,
-                           log,   {.appid = appid, .secret = core::AppSecret("the-app-secret")},
-                           3s,    [] { return 0.0; }};
+  core::AppAccount account{.appid = appid, .secret = core::AppSecret("the-app-secret")};
+  core::WeChatTokens token_source{wechat, account, core::TokenEndpoint::stable};
+  MemoryTokenStore token_store;
+  core::TokenKeeper tokens{
+      {.clock = clock, .source = token_source, .store = token_store, .keyring = keyring, .log = log},
+      appid,
+      3s,
+      [] { return 0.0; }};
   core::ClockSkew skew;
   core::CallControl control{{.clock = clock, .wechat = wechat, .tokens = tokens, .skew = skew, .log = log},
                             appid};

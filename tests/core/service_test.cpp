@@ -400,6 +400,29 @@ TEST_CASE("what came along is not looked at where WeChat answers") {
   CHECK(bench.ledger.rows[2].state == State::retryable);
 }
 
+TEST_CASE("a refused code that looks like one of wx.login is called that, at once and when it is replayed") {
+  Bench bench;
+  auto const reason_of = [&](std::string const& code) {
+    bench.will_say_errcode(40029);
+    std::string const first(std::get<core::Problem>(bench.consume(code, li).answer).reason);
+    std::string const replayed(std::get<core::Problem>(bench.consume(code, li).answer).reason);
+    CHECK(first == replayed);
+    return first;
+  };
+  CHECK(reason_of("0a3xyzABC_-def0123456789abcdefGH") == "login_code");
+  CHECK(reason_of(std::string(64, 'a')) == "unknown");
+  CHECK(reason_of("0a3xyzABC.+def0123456789abcdefGH") == "unknown");
+  CHECK(bench.log_has(R"("reason":"login_code")"));
+}
+
+TEST_CASE("whoever brings another's code leaves a line that names the consumption it is of") {
+  Bench bench;
+  bench.will_say_number();
+  (void)bench.consume("code-1", li);
+  (void)bench.consume("code-1", wang);
+  CHECK(bench.log_has("code_of_another_request"));
+}
+
 TEST_CASE("a code that WeChat did not look at is tried again by its caller") {
   Bench bench;
   bench.will_say_errcode(45011);

@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 constexpr SessionLife life{.idle = 2h, .longest = 24h};
 WallTime const start = wall_time_of_unix_ms(1'790'000'000'000);
 
+AllowedAppids const served = std::vector<std::string>{"wx0123456789abcdef"};
+
 SessionToken token(int number) { return SessionToken("token-" + std::to_string(number)); }
 
 CallerKey user(int number) {
@@ -155,18 +157,48 @@ TEST_CASE("in total there are no more sessions than there may be: the one used l
 
 TEST_CASE("sessions of an earlier run are known, without a key to sign with") {
   SessionBook book(life);
-  book.load({row(1, user(1), start + 1h)});
+  book.load({row(1, user(1), start + 1h)}, served);
   auto const used = book.use(token(1), start + 90min);
   REQUIRE(used.has_value());
   CHECK_FALSE(used->get().signing_key.has_value());
   CHECK(used->get().row.user == user(1));
 }
 
+TEST_CASE("sessions of a mini program that is no longer served are not loaded") {
+  std::vector<SessionRow> rows{row(1, user(1)), row(2, user(2))};
+  rows[0].appid = "wxfedcba9876543210";
+  SessionBook book(life);
+  book.load(rows, served);
+  CHECK(book.size() == 1);
+  CHECK_FALSE(is_open(book, 1));
+  CHECK(is_open(book, 2));
+  SessionBook sandbox(life);
+  sandbox.load(rows, AnyAppid{"wxfedcba9876543210"});
+  CHECK(is_open(sandbox, 1));
+  CHECK_FALSE(is_open(sandbox, 2));
+}
+
+TEST_CASE("each minute's telling forgets the nonces that can no longer come") {
+  SessionBook book(life);
+  for (int number : {1, 2}) {
+    open(book, number, user(number));
+    book.use(token(number), start)->get().nonces.spend("0123456789abcdef", unix_seconds(start), start);
+  }
+  auto const nonces_of = [&](int number, WallTime now) -> NonceBook const& {
+    return book.look(token(number), now)->get().nonces;
+  };
+  std::ignore = book.take_changes(start + 300s);
+  CHECK(nonces_of(1, start + 300s).size() == 1);
+  REQUIRE(book.use(token(2), start + 300s).has_value());
+  std::ignore = book.take_changes(start + 301s);
+  for (int const number : {1, 2}) CHECK(nonces_of(number, start + 301s).memory_bytes() == 0);
+}
+
 TEST_CASE("in whatever order sessions are loaded, those used longest ago make room first") {
   std::vector<SessionRow> rows;
   for (int const number : {3, 6, 1, 5, 2, 4, 0}) rows.push_back(row(number, user(1), start + number * 1min));
   SessionBook book(life);
-  book.load(rows);
+  book.load(rows, served);
   CHECK(book.size() == 5);
   CHECK_FALSE(is_open(book, 0));
   CHECK_FALSE(is_open(book, 1));
@@ -175,7 +207,7 @@ TEST_CASE("in whatever order sessions are loaded, those used longest ago make ro
 
 TEST_CASE("what was too old when it was loaded ends, and the store hears of it") {
   SessionBook book(life);
-  book.load({row(1, user(1)), row(2, user(2), start + 3h)});
+  book.load({row(1, user(1)), row(2, user(2), start + 3h)}, served);
   SessionChanges const changes = book.take_changes(start + 4h);
   CHECK(changes.ended == std::vector{id_of(token(1))});
   CHECK(is_open(book, 2, start + 4h));

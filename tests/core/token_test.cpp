@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "core/token/keeper.hpp"
 #include "core/token/schedule.hpp"
 #include "tests/support/manual_clock.hpp"
+#include "tests/support/memory_token_store.hpp"
 #include "tests/support/run_task.hpp"
 #include "tests/support/scripted_wechat.hpp"
 
@@ -44,9 +46,14 @@ struct Bench {
   core::Log log{[this](core::LogLevel, std::string_view line) { lines.emplace_back(line); },
                 core::LogLevel::debug, [this] { return clock.wall(); }};
   ScriptedWeChat wechat{clock};
-  core::TokenKeeper keeper{clock, wechat,
-                           log,   {.appid = "wx0123456789abcdef", .secret = core::AppSecret("a-secret")},
-                           3s,    [] { return 0.0; }};
+  core::AppAccount account{.appid = "wx0123456789abcdef", .secret = core::AppSecret("a-secret")};
+  core::WeChatTokens source{wechat, account, core::TokenEndpoint::stable};
+  MemoryTokenStore store;
+  core::crypto::Keyring keyring{std::array<unsigned char, 32>{1, 2, 3}};
+  core::TokenKeeper keeper{{.clock = clock, .source = source, .store = store, .keyring = keyring, .log = log},
+                           "wx0123456789abcdef",
+                           3s,
+                           [] { return 0.0; }};
   std::optional<Started<bool>> running;
 
   Bench() = default;
@@ -385,4 +392,77 @@ TEST_CASE("neither token nor secret is logged") {
     CHECK(line.find("token-1") == std::string::npos);
     CHECK(line.find("a-secret") == std::string::npos);
   }
+}
+
+TEST_CASE("a token that was fetched is kept, sealed, and the next start asks for none") {
+  Bench bench;
+  bench.will_say(token_body("token-1", 7200));
+  bench.run();
+  REQUIRE(bench.store.kept.size() == 1);
+  core::StoredToken const stored = bench.store.kept.front();
+  CHECK(stored.appid == "wx0123456789abcdef");
+  CHECK(stored.expires == bench.clock.wall() + 7200s);
+  std::string const sealed(stored.sealed_token.begin(), stored.sealed_token.end());
+  CHECK(sealed.find("token-1") == std::string::npos);
+
+  Bench next;
+  next.clock.set_wall(bench.clock.wall() + 1000s);
+  next.keeper.restore(stored);
+  next.run();
+  CHECK(next.token_now() == "token-1");
+  CHECK(next.wechat.token_requests == 0);
+  next.will_say(token_body("token-2", 7200));
+  next.clock.advance(6200s - 300s);  // and it is replaced when its time has come
+  CHECK(next.token_now() == "token-2");
+}
+
+TEST_CASE("a stored token that is over, not ours, or lives longer than any is not taken") {
+  Bench bench;
+  bench.will_say(token_body("token-1", 7200));
+  bench.run();
+  core::StoredToken const good = bench.store.kept.front();
+  core::StoredToken over = good;
+  over.expires = bench.clock.wall();
+  core::StoredToken garbled = good;
+  garbled.sealed_token.back() ^= 1;
+  core::StoredToken endless = good;
+  endless.expires = bench.clock.wall() + 48h;
+  for (core::StoredToken const& bad : {over, garbled, endless}) {
+    Bench next;
+    next.clock.set_wall(bench.clock.wall());
+    next.keeper.restore(bad);
+    CHECK(next.token_now() == "none");
+  }
+}
+
+TEST_CASE("a token that cannot be kept is used all the same") {
+  Bench bench;
+  bench.store.accepts = false;
+  bench.will_say(token_body("token-1", 7200));
+  bench.run();
+  CHECK(bench.token_now() == "token-1");
+}
+
+TEST_CASE("a secret that was put right is tried at once") {
+  Bench bench;
+  bench.will_say(R"({"errcode":40125,"errmsg":"invalid appsecret"})");
+  bench.run();
+  CHECK(bench.keeper.misconfigured());
+  bench.account.secret = core::AppSecret("the-right-secret");
+  bench.will_say(token_body("token-1", 7200));
+  bench.keeper.credentials_changed();
+  bench.clock.settle();
+  CHECK(bench.token_now() == "token-1");
+  CHECK(bench.wechat.secret_used == "the-right-secret");
+  CHECK_FALSE(bench.keeper.misconfigured());
+}
+
+TEST_CASE("a secret that changes while a token is held costs no fetch") {
+  Bench bench;
+  bench.will_say(token_body("token-1", 7200));
+  bench.run();
+  bench.keeper.credentials_changed();
+  bench.clock.settle();
+  CHECK(bench.wechat.token_requests == 1);
+  CHECK(bench.token_now() == "token-1");
 }

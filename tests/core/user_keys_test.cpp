@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Key = Result<std::string, UserKeyFault>;
+using Key = Result<std::string, UserKeyFailure>;
 
 std::string const key_10 = crypto::from_base64("VI6BpyrK9XH4i4AIGe86tg==").value();
 std::string const key_9 = crypto::from_base64("aoUGAHltcliiL9f23oTKHA==").value();
@@ -42,7 +42,7 @@ struct Bench : GateBench {
     return sessions.look(opened.token, clock.wall())->get().row;
   }
   void will_say(WeChatReply reply) { wechat.user_key_replies.push_back(std::move(reply)); }
-  Key get(std::int64_t version) { return finished(user_keys.get(session, version)); }
+  Key get(std::int64_t version) { return finished(user_keys.get(session, version, "r-1")); }
   [[nodiscard]] std::size_t asked() const { return wechat.user_keys_asked.size(); }
 };
 
@@ -50,7 +50,7 @@ std::string bytes(Key const& key) { return key ? *key : "none"; }
 
 UserKeyFault fault(Key const& key) {
   REQUIRE_FALSE(key.has_value());
-  return key.error();
+  return key.error().fault;
 }
 
 }  // namespace
@@ -127,7 +127,7 @@ TEST_CASE("versions that keep being unknown cost a user three fetches a minute, 
 
   SessionRow const other = bench.log_in("another-openid");
   bench.will_say(keys_10_and_9());
-  CHECK(bench.finished(bench.user_keys.get(other, 10)).has_value());
+  CHECK(bench.finished(bench.user_keys.get(other, 10, "r-1")).has_value());
 
   bench.clock.advance(57s);  // the first fetch is a minute ago
   bench.will_say(keys_10_and_9());
@@ -135,13 +135,75 @@ TEST_CASE("versions that keep being unknown cost a user three fetches a minute, 
   CHECK(fault(bench.get(11)) == UserKeyFault::too_often);
 }
 
+TEST_CASE("who asks too often is told when the first of the three fetches is a minute ago") {
+  Bench bench;
+  for (int i = 0; i < 3; ++i) {
+    bench.will_say(keys_10_and_9());
+    CHECK(fault(bench.get(11)) == UserKeyFault::unknown_version);
+    bench.clock.advance(7s);
+  }
+  Key const refused = bench.get(11);
+  REQUIRE(fault(refused) == UserKeyFault::too_often);
+  CHECK(refused.error().retry_after == 39s);
+  bench.clock.advance(39s);
+  bench.will_say(keys_10_and_9());
+  CHECK(fault(bench.get(11)) == UserKeyFault::unknown_version);
+}
+
+TEST_CASE("what WeChat refuses is told apart, with its errcode and rid") {
+  struct Row {
+    int errcode;
+    UserKeyFault fault;
+  };
+  for (Row const& row : {Row{40164, UserKeyFault::misconfigured}, Row{48001, UserKeyFault::misconfigured},
+                         Row{50007, UserKeyFault::misconfigured}, Row{45011, UserKeyFault::rate_limited},
+                         Row{45009, UserKeyFault::rate_limited}, Row{40003, UserKeyFault::unavailable},
+                         Row{-1, UserKeyFault::unavailable}, Row{87009, UserKeyFault::log_in_again}}) {
+    CAPTURE(row.errcode);
+    Bench bench;
+    bench.will_say(ScriptedWeChat::says(R"({"errcode":)" + std::to_string(row.errcode) +
+                                        R"(,"errmsg":"no, rid: 65a33cd8-1b2c3d4e-0f0f0f0f"})"));
+    Key const refused = bench.get(10);
+    CHECK(fault(refused) == row.fault);
+    CHECK(refused.error().errcode == row.errcode);
+    CHECK(refused.error().rid == "65a33cd8-1b2c3d4e-0f0f0f0f");
+  }
+}
+
+TEST_CASE("the operator reads which request found no keys, and why") {
+  Bench bench;
+  bench.will_say(
+      ScriptedWeChat::says(R"({"errcode":40164,"errmsg":"invalid ip, rid: 65a33cd8-1b2c3d4e-0f0f0f0f"})"));
+  CHECK(fault(bench.get(10)) == UserKeyFault::misconfigured);
+  for (std::string_view const part :
+       {"user_keys_not_fetched", "\"r-1\"", "wx0123456789abcdef", "40164", "65a33cd8-1b2c3d4e-0f0f0f0f",
+        "this server's address is not on the IP white list"})
+    CHECK_MESSAGE(bench.log_has(part), part);
+  bench.will_say(ScriptedWeChat::fails(Delivery::maybe_sent, TransportFailure::timeout));
+  CHECK(fault(bench.get(10)) == UserKeyFault::unavailable);
+  CHECK(bench.log_has("no answer in time"));
+}
+
+TEST_CASE("without an access_token for the operator's fault, it is the operator's") {
+  GateBench bench;
+  OpenedSession const opened = bench.open_session("an-openid");
+  SessionRow const session = bench.sessions.look(opened.token, bench.clock.wall())->get().row;
+  bench.wechat.token_replies.push_back(ScriptedWeChat::says(R"({"errcode":40125,"errmsg":"no"})"));
+  bench.hold_token();
+  auto waiting = start(bench.loop, bench.user_keys.get(session, 10, "r-1"));
+  bench.clock.advance(limits::login_time);
+  REQUIRE(waiting.done());
+  CHECK(fault(waiting.value()) == UserKeyFault::misconfigured);
+}
+
 TEST_CASE("requests that need a user's key at the same time share one fetch") {
   Bench bench;
   bench.wechat.hold_answers = true;
   bench.will_say(keys_10_and_9());
   std::vector<Started<Key>> waiting;
-  for (int i = 0; i < 50; ++i) waiting.push_back(start(bench.loop, bench.user_keys.get(bench.session, 10)));
-  auto unknown = start(bench.loop, bench.user_keys.get(bench.session, 11));
+  for (int i = 0; i < 50; ++i)
+    waiting.push_back(start(bench.loop, bench.user_keys.get(bench.session, 10, "r-1")));
+  auto unknown = start(bench.loop, bench.user_keys.get(bench.session, 11, "r-1"));
   bench.clock.settle();
   CHECK_FALSE(waiting.front().done());
   bench.wechat.let_go();
@@ -157,8 +219,8 @@ TEST_CASE("requests that need a user's key at the same time share one fetch") {
 TEST_CASE("who waits for another's fetch waits no longer than a login may take") {
   Bench bench;
   bench.disk.is_slow = true;
-  auto first = start(bench.loop, bench.user_keys.get(bench.session, 10));
-  auto second = start(bench.loop, bench.user_keys.get(bench.session, 10));
+  auto first = start(bench.loop, bench.user_keys.get(bench.session, 10, "r-1"));
+  auto second = start(bench.loop, bench.user_keys.get(bench.session, 10, "r-1"));
   bench.clock.advance(limits::login_time);
   REQUIRE(second.done());
   CHECK(fault(second.value()) == UserKeyFault::unavailable);
@@ -171,8 +233,8 @@ TEST_CASE("two users do not wait for each other") {
   bench.wechat.hold_answers = true;
   bench.will_say(keys_10_and_9());
   bench.will_say(keys_10_and_9());
-  auto first = start(bench.loop, bench.user_keys.get(bench.session, 10));
-  auto second = start(bench.loop, bench.user_keys.get(other, 10));
+  auto first = start(bench.loop, bench.user_keys.get(bench.session, 10, "r-1"));
+  auto second = start(bench.loop, bench.user_keys.get(other, 10, "r-1"));
   bench.clock.settle();
   CHECK(bench.asked() == 2);
   bench.wechat.let_go();
@@ -186,8 +248,8 @@ TEST_CASE("who shares a fetch that fails hears the same as who began it") {
   bench.wechat.hold_answers = true;
   bench.will_say(
       ScriptedWeChat::says(R"({"errcode":87009,"errmsg":"invalid signature","key_info_list":[]})"));
-  auto first = start(bench.loop, bench.user_keys.get(bench.session, 10));
-  auto second = start(bench.loop, bench.user_keys.get(bench.session, 10));
+  auto first = start(bench.loop, bench.user_keys.get(bench.session, 10, "r-1"));
+  auto second = start(bench.loop, bench.user_keys.get(bench.session, 10, "r-1"));
   bench.clock.settle();
   bench.wechat.let_go();
   bench.clock.settle();
@@ -259,7 +321,7 @@ TEST_CASE("without an access_token nothing is asked") {
   GateBench bench;
   OpenedSession const opened = bench.open_session("an-openid");
   SessionRow const session = bench.sessions.look(opened.token, bench.clock.wall())->get().row;
-  auto waiting = start(bench.loop, bench.user_keys.get(session, 10));
+  auto waiting = start(bench.loop, bench.user_keys.get(session, 10, "r-1"));
   bench.clock.advance(limits::login_time);
   REQUIRE(waiting.done());
   CHECK(fault(waiting.value()) == UserKeyFault::unavailable);
@@ -283,7 +345,8 @@ TEST_CASE("keys are held for so many users and no more: whoever came first makes
   SessionRow stranger = bench.session;
   for (std::size_t i = 0; i < limits::user_keys_max; ++i) {
     stranger.user.digest = crypto::sha256(std::to_string(i));
-    std::ignore = bench.finished(bench.user_keys.get(stranger, 10));  // no session_key of theirs is stored
+    std::ignore =
+        bench.finished(bench.user_keys.get(stranger, 10, "r-1"));  // no session_key of theirs is stored
   }
   CHECK(bench.asked() == 1);
   bench.will_say(keys_10_and_9());

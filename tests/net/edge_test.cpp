@@ -317,8 +317,11 @@ TEST_CASE("a client that never finishes its ClientHello is left when the handsha
 TEST_CASE("what cannot become a ClientHello is not waited for") {
   for (std::string const& bytes :
        {std::string("G"), std::string("\x15\x03"), std::string("\x16\x02"),
-        std::string("\x16\x03\x01\x00\x00", 5), std::string("\x16\x03\x01\x40\x01", 5),
-        std::string("\x80\x2e\x01\x03", 4)}) {
+        std::string("\x80\x2e\x01\x03", 4),
+        std::string("\x16\x03\x01\x00\x01\x02", 6),                 // another message than a ClientHello
+        std::string("\x16\x03\x01\x00\x05\x01\x00\x00\x01", 9),     // too short to be one
+        std::string("\x16\x03\x01\x40\x00\x01\x00\x3f\xfc", 9),     // 16 KiB
+        std::string("\x16\x03\x01\x01\x00\x01\x00\x02\x00", 9)}) {  // goes on in a second record
     CAPTURE(bytes);
     ServerBench bench(true);
     auto test = [&bench, &bytes]() -> core::Task<> {

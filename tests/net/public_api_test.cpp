@@ -30,8 +30,7 @@ struct Surface : GateBench {
               .user = user,
               .everybody = {},
               .seed = "seed"}),
-        phone(consuming, decrypting, gate, keyring,
-              {.appid = std::string(appid), .send_openid = send_openid}),
+        phone(consuming, decrypting, gate, keyring, {.send_openid = send_openid}),
         router(net::public_routes({.gate = gate,
                                    .load = load,
                                    .sessions = session_api,
@@ -100,7 +99,7 @@ struct Surface : GateBench {
   core::DecryptService decrypting{
       {.clock = clock, .ledger = ledger, .sessions = disk, .keyring = keyring, .log = log}};
   core::Gatekeeper gate;
-  net::SessionApi session_api{logins, clock, [this](core::Kind) { return quota; }};
+  net::SessionApi session_api{logins, gate, clock, [this](core::Kind) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
   net::PhoneApi phone;
   net::Router router;
@@ -222,9 +221,114 @@ TEST_CASE("a backend names the user, who is limited like any other") {
   net::Response const limited = surface.send(sent);
   CHECK(code_of(limited) == "RATE_LIMITED");
   CHECK(json::parse(limited.body).at("retry").as_string() == "same_code");
+  CHECK(json::parse(limited.body).at("charged").as_string() == "unknown");
   Surface::Sent other = sent;
   other.body = R"({"code":"a-code","openid":"o-wang","appid":"wxffffffffffffffff"})";
   CHECK(code_of(surface.send(other)) == "INVALID_REQUEST");
+}
+
+TEST_CASE("a backend that names a user is told that user's limit, and no other") {
+  Surface surface(core::VerifyLevel::signature, {.requests = 1}, {.requests = 2});
+  std::string const token = "Bearer " + std::string(service_token);
+  auto const send = [&](std::string const& target, std::string const& body) {
+    return surface.send({.target = target, .body = body, .headers = {authorized(token)}});
+  };
+  surface.hold_token();
+  surface.wechat.phone_replies.push_back(ScriptedWeChat::says(R"({"errcode":40029})"));
+  net::Response const consumed = send("/phone/consume", R"({"code":"a-code","openid":"o-li"})");
+  CHECK(header_of(consumed, "RateLimit-Policy") == R"("user";q=2;w=60)");
+  CHECK(header_of(consumed, "RateLimit") == R"("user";r=1;t=30)");
+  std::string const blob = R"({"encryptedData":"AAAA","iv":"AAAA","openid":"o-li"})";
+  CHECK(header_of(send("/phone/decrypt", blob), "RateLimit") == R"("user";r=0;t=60)");
+  for (net::Response const& limited :
+       {send("/phone/decrypt", blob), send("/phone/consume", R"({"code":"a-code","openid":"o-li"})")}) {
+    CHECK(limited.status == 429);
+    CHECK(header_of(limited, "RateLimit") == R"("user";r=0;t=60)");
+    CHECK(header_of(limited, "Retry-After") == "30");
+  }
+  surface.wechat.phone_replies.push_back(ScriptedWeChat::says(R"({"errcode":40029})"));
+  net::Response const of_nobody = send("/phone/consume", R"({"code":"another-code"})");
+  CHECK(code_of(of_nobody) == "CODE_INVALID");
+  CHECK(header_of(of_nobody, "RateLimit").empty());
+}
+
+TEST_CASE("who comes too often himself is told his own limit") {
+  Surface surface(core::VerifyLevel::session, {.requests = 9}, {.requests = 1});
+  auto const session = surface.open_session("li");
+  std::string const bearer = "Bearer " + std::string(session.token.reveal());
+  Surface::Sent const ask{.method = "GET",
+                          .target = "/phone/quota",
+                          .body = "",
+                          .headers = {authorized(bearer)},
+                          .media_type = ""};
+  CHECK(surface.send(ask).status == 200);
+  net::Response const limited = surface.send(ask);
+  CHECK(limited.status == 429);
+  CHECK(header_of(limited, "RateLimit-Policy") == R"("address";q=9;w=60, "user";q=1;w=60)");
+  CHECK(header_of(limited, "RateLimit") == R"("address";r=9;t=0, "user";r=0;t=60)");
+}
+
+TEST_CASE("a backend speaks for a mini program that is served here, on each of its routes") {
+  Surface surface(core::VerifyLevel::signature);
+  std::string const token = "Bearer " + std::string(service_token);
+  struct Row {
+    std::string target;
+    std::string members;
+  };
+  for (Row const& row : {Row{"/session", R"("jsCode":"0a1b2c")"},
+                         Row{"/session", R"("openid":"o-li","sessionKey":"tiihtNczf5v6AKRyjwEUhQ==")"},
+                         Row{"/phone/consume", R"("code":"a-code")"},
+                         Row{"/phone/decrypt", R"("encryptedData":"AAAA","iv":"AAAA","openid":"o-li")"}}) {
+    for (std::string const appid : {R"("wxffffffffffffffff")", R"("")", "7", "null", "[]"}) {
+      CAPTURE(row.members);
+      CAPTURE(appid);
+      net::Response const response = surface.send({.target = row.target,
+                                                   .body = "{" + row.members + R"(,"appid":)" + appid + "}",
+                                                   .headers = {authorized(token)}});
+      CHECK(code_of(response) == "INVALID_REQUEST");
+      CHECK(response.body.find("appid") != std::string::npos);
+    }
+  }
+  CHECK(surface.sessions.size() == 0);
+  CHECK(surface.wechat.logins_asked.empty());
+  std::string const login =
+      R"({"openid":"o-li","sessionKey":"tiihtNczf5v6AKRyjwEUhQ==","appid":"wx0123456789abcdef"})";
+  CHECK(surface.send({.target = "/session", .body = login, .headers = {authorized(token)}}).status == 200);
+}
+
+TEST_CASE("encryptedData and iv come both and filled, or not at all") {
+  Surface surface(core::VerifyLevel::origin);
+  for (std::string const beside :
+       {R"("encryptedData":"")", R"("iv":"")", R"("encryptedData":"AAAA")", R"("iv":"AAAA")",
+        R"("encryptedData":"","iv":"")", R"("encryptedData":"AAAA","iv":"")",
+        R"("encryptedData":"","iv":"AAAA")", R"("encryptedData":null,"iv":null)"}) {
+    net::Response const response = surface.send({.body = R"({"code":"a-code",)" + beside + "}"});
+    CHECK_MESSAGE(code_of(response) == "INVALID_REQUEST", beside);
+    CHECK_MESSAGE(response.body.find("encryptedData") != std::string::npos, beside);
+    CHECK(json::parse(response.body).at("charged").as_string() == "unknown");
+  }
+}
+
+TEST_CASE("an ill-formed Idempotency-Key is refused wherever a body is read") {
+  Surface surface(core::VerifyLevel::session);
+  auto const session = surface.open_session("li");
+  std::string const bearer = "Bearer " + std::string(session.token.reveal());
+  struct Row {
+    std::string target;
+    std::string body;
+  };
+  for (Row const& row :
+       {Row{"/session", R"({"jsCode":"0a1b2c"})"}, Row{"/phone/consume", R"({"code":"a-code"})"},
+        Row{"/phone/decrypt", R"({"encryptedData":"AAAA","iv":"AAAA"})"}}) {
+    for (std::string const key : {"", "fifteen-bytes-x", "sixteen bytes it"}) {
+      net::Response const response =
+          surface.send({.target = row.target,
+                        .body = row.body,
+                        .headers = {authorized(bearer), {.name = "Idempotency-Key", .value = key}}});
+      CHECK_MESSAGE(code_of(response) == "INVALID_REQUEST", row.target, " ", key);
+    }
+  }
+  CHECK(surface.wechat.logins_asked.empty());
 }
 
 TEST_CASE("WeChat is told whose code it is, where that is wanted and known") {

@@ -69,6 +69,13 @@ SslContext client_context(int version) {
   return context;
 }
 
+std::string ticket_of(Session const& session) {
+  unsigned char const* bytes = nullptr;
+  std::size_t size = 0;
+  SSL_SESSION_get0_ticket(session.get(), &bytes, &size);
+  return {bytes, bytes + size};
+}
+
 net::TlsContext any_server() { return server_tls(TestAuthority().issue({})); }
 
 bool agree_on_suite(net::TlsContext const& server, char const* suites) {
@@ -156,6 +163,17 @@ TEST_CASE("a ticket resumes until its key has been rotated twice, and then the h
   }
 }
 
+TEST_CASE("whoever resumes in TLS 1.3 gets a ticket for the next time, since most use one only once") {
+  net::TlsContext const server = any_server();
+  SslContext const context = client_context(TLS1_3_VERSION);
+  Session const ticket = Meeting(server, context.get()).session();
+  Meeting const resumed(server, context.get(), ticket.get());
+  CHECK(resumed.resumed());
+  Session const next = resumed.session();
+  CHECK(ticket_of(next) != ticket_of(ticket));
+  CHECK(Meeting(server, context.get(), next.get()).resumed());
+}
+
 TEST_CASE("another server's tickets are worth nothing") {
   net::TlsContext const server = any_server();
   net::TlsContext const other = any_server();
@@ -182,6 +200,39 @@ TEST_CASE("HTTP/1.1 is the protocol that is agreed on, or none") {
   };
   CHECK(agreed("\x02h2\x08http/1.1") == "http/1.1");
   CHECK(agreed("\x02h2").empty());
+}
+
+TEST_CASE("a chain that is cut, broken or of others is told, and not served") {
+  TestAuthority const authority;
+  TestCertificate const pair = authority.issue({});
+  CHECK(net::TlsContext::server(pair.certificate_pem + authority.pem(), pair.key_pem).has_value());
+  std::string const cut = authority.pem().substr(0, authority.pem().size() / 2);
+  auto const half = net::TlsContext::server(pair.certificate_pem + cut, pair.key_pem);
+  REQUIRE_FALSE(half.has_value());
+  CHECK(half.error().find("chain cannot be read") != std::string::npos);
+  TestAuthority const other;
+  auto const foreign =
+      net::TlsContext::server(pair.certificate_pem + other.issue({}).certificate_pem, pair.key_pem);
+  REQUIRE_FALSE(foreign.has_value());
+  CHECK(foreign.error().find("did not issue") != std::string::npos);
+}
+
+TEST_CASE("a key behind a passphrase is refused, and nobody is asked for it") {
+  TestCertificate const pair = TestAuthority().issue({.key_passphrase = "secret"});
+  auto const made = net::TlsContext::server(pair.certificate_pem, pair.key_pem);
+  REQUIRE_FALSE(made.has_value());
+  CHECK(made.error().find("key cannot be read") != std::string::npos);
+}
+
+TEST_CASE("a certificate whose time is over, or has not come, is of no use") {
+  auto const now = std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now());
+  TestAuthority const authority;
+  TestCertificate const pair = authority.issue({});
+  auto const made = net::TlsContext::server(pair.certificate_pem, pair.key_pem);
+  REQUIRE(made.has_value());
+  CHECK_FALSE(made->validity_fault(now).has_value());
+  CHECK(made->validity_fault(now + std::chrono::hours(2)) == "the certificate has expired");
+  CHECK(made->validity_fault(now - std::chrono::hours(2)) == "the certificate is not valid yet");
 }
 
 TEST_CASE("a certificate or key that cannot be used is told in a sentence") {

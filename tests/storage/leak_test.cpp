@@ -65,13 +65,14 @@ class Household {
     core::Log log([this](core::LogLevel, std::string_view line) { logged_.append(line); },
                   core::LogLevel::debug, [this] { return tested.now(); });
     core::SessionBook book({.idle = 2h, .longest = 24h});
+    core::AppAccount const account{.appid = std::string(appid),
+                                   .secret = core::AppSecret("the app's secret")};
     core::LoginService logins({.clock = tested.clock(),
                                .wechat = wechat,
                                .store = tested.thread(),
                                .keyring = keyring_,
                                .log = log},
-                              {.appid = std::string(appid), .secret = core::AppSecret("the app's secret")},
-                              book);
+                              account, book);
     wechat.login_replies.push_back(ScriptedWeChat::says(R"({"errcode":40029,"errmsg":"invalid code"})"));
     wechat.login_replies.push_back(ScriptedWeChat::says(R"({"openid":")" + std::string(openid) +
                                                         R"(","session_key":")" + std::string(session_key) +

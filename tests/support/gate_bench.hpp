@@ -13,6 +13,7 @@
 #include "core/gate/login.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/memory_session_store.hpp"
+#include "tests/support/memory_token_store.hpp"
 #include "tests/support/run_task.hpp"
 #include "tests/support/scripted_wechat.hpp"
 
@@ -32,18 +33,19 @@ struct GateBench {
   MemorySessionStore store;
   SlowSessionStore disk{clock, store};  // what is under test stands before it
   core::crypto::Keyring keyring{std::array<unsigned char, 32>{1, 2, 3}};
-  core::TokenKeeper tokens{clock,
-                           wechat,
-                           log,
-                           {.appid = std::string(appid), .secret = core::AppSecret("a-secret")},
-                           std::chrono::seconds(3),
-                           [] { return 0.0; }};
+  core::AppAccount account{.appid = std::string(appid), .secret = core::AppSecret("a-secret")};
+  core::WeChatTokens token_source{wechat, account, core::TokenEndpoint::stable};
+  MemoryTokenStore token_store;
+  core::TokenKeeper tokens{
+      {.clock = clock, .source = token_source, .store = token_store, .keyring = keyring, .log = log},
+      std::string(appid),
+      std::chrono::seconds(3),
+      [] { return 0.0; }};
   core::SessionBook sessions{life};
   core::UserKeys user_keys{
       {.clock = clock, .wechat = wechat, .tokens = tokens, .store = disk, .keyring = keyring, .log = log}};
-  core::LoginService logins{{.clock = clock, .wechat = wechat, .store = disk, .keyring = keyring, .log = log},
-                            {.appid = std::string(appid), .secret = core::AppSecret("a-secret")},
-                            sessions};
+  core::LoginService logins{
+      {.clock = clock, .wechat = wechat, .store = disk, .keyring = keyring, .log = log}, account, sessions};
 
   GateBench() = default;
   GateBench(GateBench const&) = delete;

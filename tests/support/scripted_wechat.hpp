@@ -37,6 +37,8 @@ class ScriptedWeChat final : public core::WeChat {
   std::vector<std::string> tokens_used;
   std::vector<std::string> probed_with;  // access_tokens
   int token_requests = 0;
+  core::TokenEndpoint token_endpoint = core::TokenEndpoint::stable;  // the last
+  std::string secret_used;                                           // the last
 
   struct LoginAsked {
     std::string appid;
@@ -83,10 +85,12 @@ class ScriptedWeChat final : public core::WeChat {
     co_return next(phone_replies);
   }
 
-  [[nodiscard]] core::Task<core::WeChatReply> get_stable_token(std::string /*appid*/,
-                                                               core::AppSecret /*secret*/,
+  [[nodiscard]] core::Task<core::WeChatReply> get_access_token(core::TokenEndpoint endpoint,
+                                                               std::string /*appid*/, core::AppSecret secret,
                                                                core::SteadyTime deadline) override {
     ++token_requests;
+    token_endpoint = endpoint;
+    secret_used = secret.reveal();
     if (hold_answers) [[maybe_unused]]
       bool const released = co_await clock_.wait(released_, deadline);
     co_return next(token_replies);

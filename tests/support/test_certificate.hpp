@@ -26,6 +26,7 @@ class TestAuthority {
     long from_s = -3600;  // seconds from now
     long until_s = 3600;
     bool self_signed = false;
+    std::string key_passphrase{};  // empty: none
   };
 
   TestAuthority() : key_(new_key()), certificate_(new_certificate(key_.get(), "onetap test CA", Wish())) {
@@ -45,7 +46,11 @@ class TestAuthority {
     extend(certificate.get(), NID_subject_alt_name, wish.names);
     require(X509_sign(certificate.get(), wish.self_signed ? key.get() : key_.get(), EVP_sha256()) > 0);
     Bio const text(BIO_new(BIO_s_mem()), BIO_free);
-    require(PEM_write_bio_PKCS8PrivateKey(text.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+    bool const is_locked = !wish.key_passphrase.empty();
+    require(PEM_write_bio_PKCS8PrivateKey(text.get(), key.get(), is_locked ? EVP_aes_256_cbc() : nullptr,
+                                          is_locked ? wish.key_passphrase.data() : nullptr,
+                                          static_cast<int>(wish.key_passphrase.size()), nullptr,
+                                          nullptr) == 1);
     return {.certificate_pem = certificate_pem(certificate.get()), .key_pem = contents(text.get())};
   }
 

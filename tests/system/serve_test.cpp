@@ -236,3 +236,38 @@ TEST_CASE("SIGHUP takes a good new certificate and leaves the old one where the 
   CHECK(caller.call(trusts_second, consume_request("sandbox-ok-9", "")).status == 200);
   CHECK(caller.call(trusts_first, consume_request("sandbox-ok-10", "")).status == 0);
 }
+
+TEST_CASE(
+    "SIGHUP takes new secrets from their files, and keeps the old ones where a new one cannot be used") {
+  TempFolder const folder;
+  std::string const first(40, 'a');
+  std::string const second(40, 'b');
+  auto const write = [&](std::string const& text) {
+    std::ofstream(folder / "tokens", std::ios::trunc) << text << "\n";
+  };
+  write(first);
+  RunningServer server(folder,
+                       {"--verify=signature", "--service-token-file=" + (folder / "tokens").string()});
+  app::Target const target = server.target();
+  app::Caller caller;
+  auto const status_with = [&](std::string const& token) {
+    return caller
+        .call(target,
+              {.bytes = app::render_request(
+                   "GET", "/phone/quota", {{"Host", "localhost"}, {"Authorization", "Bearer " + token}}, "")})
+        .status;
+  };
+  CHECK(status_with(first) == 200);
+  CHECK(status_with(second) != 200);
+
+  write(first + "," + second);
+  server.process().signal(SIGHUP);
+  (void)server.process().await("settings_reloaded", '\n');
+  CHECK(status_with(first) == 200);
+  CHECK(status_with(second) == 200);
+
+  write("short");
+  server.process().signal(SIGHUP);
+  (void)server.process().await("settings_not_reloaded", '\n');
+  CHECK(status_with(second) == 200);
+}

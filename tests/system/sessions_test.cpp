@@ -102,13 +102,13 @@ class TwoProcesses {
   }
 
   /// How often WeChat has been asked for users' keys.
-  std::int64_t user_key_fetches() {
+  std::int64_t calls_of_wechat(std::string_view path) {
     Answer const journal = get_from_wechat("/sandbox/journal?limit=0");
     REQUIRE(journal.status == 200);
-    auto const* const fetches =
-        journal.body.at("callsByPath").as_object().if_contains("/wxa/business/getuserencryptkey");
+    auto const* const fetches = journal.body.at("callsByPath").as_object().if_contains(path);
     return fetches == nullptr ? 0 : fetches->as_int64();
   }
+  std::int64_t user_key_fetches() { return calls_of_wechat("/wxa/business/getuserencryptkey"); }
 
   /// What the button yields for who logged in with this js_code.
   json::object tap(std::string const& js_code, std::string const& test_code) {
@@ -205,6 +205,16 @@ TEST_CASE("a session outlives a restart, and so does what it was answered") {
   CHECK(again.body.at("phoneNumber") == first.body.at("phoneNumber"));
   CHECK(code_of(world.post("/phone/consume", code, world.log_in("wang--1"))) == "CODE_ALREADY_USED");
   CHECK(world.ledger("SELECT count(*) FROM v_consumptions") == "1");
+}
+
+TEST_CASE("the access_token of before a restart serves after it, and WeChat is asked for no other") {
+  TwoProcesses world;
+  std::string const session = world.log_in("li--1");
+  CHECK(world.post("/phone/consume", {{"code", "sandbox-ok-1"}}, session).status == 200);
+  world.restart();
+  CHECK(world.post("/phone/consume", {{"code", "sandbox-ok-2"}}, session).status == 200);
+  CHECK(world.calls_of_wechat("/cgi-bin/stable_token") == 1);
+  CHECK(world.ledger("SELECT group_concat(attempts) FROM consumption") == "1,1");
 }
 
 TEST_CASE("at level signature a session of an earlier start must log in anew") {
