@@ -2,15 +2,21 @@
 
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 
 #include <chrono>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
+#include <utility>
 
 namespace onetap::app {
 namespace {
 
 constexpr std::size_t queue_lines = 8192;
+constexpr std::size_t queue_errors = 1024;
 
 spdlog::level::level_enum level_of(core::LogLevel level) {
   switch (level) {
@@ -24,29 +30,91 @@ spdlog::level::level_enum level_of(core::LogLevel level) {
 
 }  // namespace
 
-LogSink::LogSink()
-    : pool_(std::make_shared<spdlog::details::thread_pool>(queue_lines, 1)),
-      logger_(std::make_shared<spdlog::async_logger>("onetap",
-                                                     std::make_shared<spdlog::sinks::stderr_sink_mt>(), pool_,
-                                                     spdlog::async_overflow_policy::overrun_oldest)) {
-  logger_->set_pattern("%v");
-  logger_->set_level(spdlog::level::trace);  // core::Log has chosen already
+/// The end of both queues, on whose threads it writes; tells of what did not fit them.
+class LogSink::Writer final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit Writer(std::FILE* file) : file_(file) {}
+
+  /// `dropped` is the number since the start.
+  void tell(std::size_t dropped) {
+    std::scoped_lock const lock(mutex_);
+    tell_locked(dropped);
+  }
+
+  /// Where the number is asked for; empty: no longer.
+  void count_with(std::function<std::size_t()> dropped) {
+    std::scoped_lock const lock(mutex_);
+    dropped_ = std::move(dropped);
+  }
+
+ protected:
+  void sink_it_(spdlog::details::log_msg const& message) override {
+    write({message.payload.data(), message.payload.size()});
+    auto const now = std::chrono::steady_clock::now();
+    constexpr auto told_interval = std::chrono::seconds(1);
+    if (!dropped_ || (told_at_ && now - *told_at_ < told_interval)) return;
+    if (tell_locked(dropped_())) told_at_ = now;
+  }
+  void flush_() override { std::fflush(file_); }
+
+ private:
+  bool tell_locked(std::size_t dropped) {
+    if (dropped == told_) return false;
+    own_.warn("log_lines_dropped", {{"count", dropped - std::exchange(told_, dropped)}});
+    return true;
+  }
+
+  void write(std::string_view line) {
+    std::fwrite(line.data(), 1, line.size(), file_);
+    std::fputc('\n', file_);
+    std::fflush(file_);
+  }
+
+  std::FILE* file_;
+  std::function<std::size_t()> dropped_;
+  std::size_t told_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> told_at_;
+  core::Log own_{[this](core::LogLevel, std::string_view line) { write(line); }, core::LogLevel::warn,
+                 [] { return std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now()); }};
+};
+
+LogSink::Queue LogSink::make_queue(std::size_t lines) const {
+  auto pool = std::make_shared<spdlog::details::thread_pool>(lines, 1);
+  auto logger = std::make_shared<spdlog::async_logger>("onetap", writer_, pool,
+                                                       spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_level(spdlog::level::trace);  // core::Log has chosen already
+  return {.pool = std::move(pool), .logger = std::move(logger)};
+}
+
+LogSink::LogSink(std::FILE* file)
+    : writer_(std::make_shared<Writer>(file)),
+      lines_(make_queue(queue_lines)),
+      errors_(make_queue(queue_errors)) {
+  writer_->count_with([this] { return dropped(); });
 }
 
 LogSink::~LogSink() {
-  if (std::size_t const dropped = pool_->overrun_counter(); dropped > 0) {
-    logger_->warn("{{\"level\":\"warn\",\"msg\":\"log_lines_dropped\",\"count\":{}}}", dropped);
-  }
+  std::size_t const dropped_in_all = dropped();
+  writer_->count_with({});
+  lines_.pool.reset();  // its thread ends when all is written
+  errors_.pool.reset();
+  writer_->tell(dropped_in_all);
+}
+
+std::size_t LogSink::dropped() const {
+  return lines_.pool->overrun_counter() + errors_.pool->overrun_counter();
 }
 
 void LogSink::write(core::LogLevel level, std::string_view line) const {
-  logger_->log(level_of(level), spdlog::string_view_t(line.data(), line.size()));
+  Queue const& queue = level == core::LogLevel::error ? errors_ : lines_;
+  queue.logger->log(level_of(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
 void LogSink::flush() {
   constexpr int rounds_max = 100;
   constexpr auto pause = std::chrono::milliseconds(10);
-  for (int round = 0; round < rounds_max && pool_->queue_size() > 0; ++round)
+  for (int round = 0; round < rounds_max && lines_.pool->queue_size() + errors_.pool->queue_size() > 0;
+       ++round)
     std::this_thread::sleep_for(pause);
   std::this_thread::sleep_for(pause);  // the line that has left the queue last
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdio>
 #include <memory>
 #include <string_view>
 
@@ -14,11 +16,14 @@ class thread_pool;  // NOLINT(readability-identifier-naming): spdlog's
 
 namespace onetap::app {
 
-/// Log lines on stderr, written by a thread of their own: a reader that stalls must not stop the loop.
-/// What does not fit the queue is dropped, oldest first, and counted in a line of its own.
+/// Log lines, written by threads of their own: a reader that stalls must not stop the loop. What does not
+/// fit the queue is dropped, oldest first, and told of in a line as soon as there is room again (once a
+/// second at most). Errors have a queue of their own, so that no flood of other lines drops one; they may
+/// overtake those.
 class LogSink {
  public:
-  LogSink();
+  /// `file` outlives it.
+  explicit LogSink(std::FILE* file = stderr);
   LogSink(LogSink const&) = delete;
   LogSink& operator=(LogSink const&) = delete;
   /// Writes what is queued.
@@ -30,8 +35,18 @@ class LogSink {
   void flush();
 
  private:
-  std::shared_ptr<spdlog::details::thread_pool> pool_;
-  std::shared_ptr<spdlog::logger> logger_;
+  class Writer;
+  struct Queue {
+    std::shared_ptr<spdlog::details::thread_pool> pool;
+    std::shared_ptr<spdlog::logger> logger;
+  };
+
+  [[nodiscard]] Queue make_queue(std::size_t lines) const;
+  [[nodiscard]] std::size_t dropped() const;
+
+  std::shared_ptr<Writer> writer_;
+  Queue lines_;
+  Queue errors_;
 };
 
 }  // namespace onetap::app

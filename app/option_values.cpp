@@ -238,4 +238,23 @@ Problem read_duration(std::string_view text, std::chrono::seconds& value) {
   return std::nullopt;
 }
 
+Problem read_appid(std::string_view text, std::string& appid) {
+  auto const allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  };
+  constexpr std::size_t appid_bytes_max = 64;
+  if (text.empty() || text.size() > appid_bytes_max || !std::ranges::all_of(text, allowed))
+    return quote(text) + R"( is not an appid; it looks like wx0123456789abcdef)";
+  appid = text;
+  return std::nullopt;
+}
+
+Problem read_app_secret(std::string_view text, core::AppSecret& secret) {
+  constexpr std::size_t secret_bytes_max = 128;
+  if (text.empty() || text.size() > secret_bytes_max || !core::is_visible_ascii(text))
+    return "is not an AppSecret; it is one line of 32 letters and digits, without quotes or blanks";
+  secret = core::AppSecret(std::string(text));
+  return std::nullopt;
+}
+
 }  // namespace onetap::app

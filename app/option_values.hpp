@@ -30,6 +30,10 @@ using Problem = std::optional<std::string>;
 /// "http://[user:password@]host:port", both words percent-encoded.
 [[nodiscard]] Problem read_proxy_url(std::string_view text, net::ProxyAddress& value);
 /// Yuan with at most six decimals, exactly.
+/// APPID, SECRET.
+[[nodiscard]] Problem read_appid(std::string_view text, std::string& appid);
+[[nodiscard]] Problem read_app_secret(std::string_view text, core::AppSecret& secret);
+
 [[nodiscard]] Problem read_price(std::string_view text, std::int64_t& micro_yuan);
 /// "600/60": requests and seconds; "0" is off.
 [[nodiscard]] Problem read_rate(std::string_view text, core::RatePolicy& policy);

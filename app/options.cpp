@@ -16,23 +16,10 @@ namespace {
 constexpr std::size_t help_columns = 100;
 constexpr std::size_t help_indent = 34;
 
-Problem apply_appid(std::string_view text, Settings& settings) {
-  auto const allowed = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  };
-  if (text.empty() || text.size() > 64 || !std::ranges::all_of(text, allowed)) {
-    return quote(text) + R"( is not an appid; it looks like wx0123456789abcdef)";
-  }
-  settings.appid = text;
-  return std::nullopt;
-}
+Problem apply_appid(std::string_view text, Settings& settings) { return read_appid(text, settings.appid); }
 
 Problem apply_secret(std::string_view text, Settings& settings) {
-  if (text.empty() || text.size() > 128 || !core::is_visible_ascii(text)) {
-    return "is not an AppSecret; it is one line of 32 letters and digits, without quotes or blanks";
-  }
-  settings.secret = core::AppSecret(std::string(text));
-  return std::nullopt;
+  return read_app_secret(text, settings.secret);
 }
 
 Problem apply_data_key(std::string_view text, Settings& settings) {
@@ -207,6 +194,16 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "the mini program's AppSecret; required unless --sandbox",
      .apply = apply_secret},
 
+    {.group = mini_program_group,
+     .variable = "ONETAP_APPS",
+     .value_name = "FILE",
+     .help = "several mini programs instead of APPID and SECRET: a JSON file, {\"apps\": [{\"appid\", "
+             "\"secretFile\", \"priceQuick\"?, \"priceRealtime\"?, \"tokenFile\"?}]}",
+     .apply =
+         [](std::string_view text, Settings& to) {
+           to.apps_path = text;
+           return Problem();
+         }},
     {.group = public_group,
      .variable = "ONETAP_LISTEN",
      .value_name = "ADDRESS:PORT",
@@ -424,7 +421,6 @@ constexpr auto option_table = std::to_array<Option>({
 constexpr auto planned_table = std::to_array<std::string_view>({
     "ONETAP_TAPS_PER_USER_DAY",
     "ONETAP_BUDGET_DAY",
-    "ONETAP_APPS",
     "ONETAP_EVENTS_DAYS",
     "ONETAP_ALERT_URL",
     "ONETAP_ALERT_SECRET",

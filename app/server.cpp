@@ -1,6 +1,5 @@
 #include "app/server.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +17,10 @@
 #include <random>
 
 #include "app/data_key.hpp"
+#include "app/descriptors.hpp"
 #include "app/keyed_ledger.hpp"
+#include "app/mini_program.hpp"
+#include "app/prices.hpp"
 #include "app/sandbox/sandbox.hpp"
 #include "app/session_upkeep.hpp"
 #include "app/token_file.hpp"
@@ -63,8 +65,7 @@ storage::LedgerOptions ledger_options(Settings const& settings, core::Clock cons
   return {.path = database_of(settings),
           .mode = settings.sandbox ? storage::LedgerMode::sandbox : storage::LedgerMode::real,
           .settings = {.replay_window = settings.replay_window,
-                       .prices = {.quick_micro_yuan = settings.price_quick_micro_yuan,
-                                  .realtime_micro_yuan = settings.price_realtime_micro_yuan},
+                       .prices = prices_of(settings),
                        .session_life = session_life(settings)},
           .now = {.wall = clock.wall(), .steady = clock.steady()}};
 }
@@ -163,24 +164,15 @@ class Administration final : public core::LedgerAdmin {
   core::SessionBook& sessions_;
 };
 
+std::string joined(std::vector<std::string> const& texts) {
+  std::string all;
+  for (std::string const& text : texts) all.append(all.empty() ? "" : ",").append(text);
+  return all;
+}
+
 double random_fraction() {
   std::random_device device;
   return std::uniform_real_distribution<>(0.0, 1.0)(device);
-}
-
-// Every connection is a descriptor, and the usual soft limit is 1024.
-void raise_descriptor_limit(std::size_t connections_max, core::Log& log) {
-  constexpr rlim_t beside_connections = 256;
-  rlim_t const wanted = connections_max + beside_connections;
-  ::rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  bool const raised = ::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted;
-  if (!raised) {
-    log.warn("descriptor_limit_low", {{"descriptors", limit.rlim_cur},
-                                      {"wanted", wanted},
-                                      {"hint", "raise LimitNOFILE, or lower ONETAP_MAX_CONNECTIONS"}});
-  }
 }
 
 /// What a server is made of and may be missing; everything of it is there before a server is.
@@ -211,37 +203,30 @@ class Server {
         ledger_(std::move(parts.ledger.file), clock_,
                 [this](std::string const& reason) { die_of_disk(reason); }),
         wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_route)),
-        account_{.appid = settings_.appid, .secret = settings_.secret},
-        token_source_(make_token_source()),
-        tokens_(
-            {.clock = clock_, .source = *token_source_, .store = ledger_, .keyring = keyring_, .log = log_},
-            settings_.appid, settings_.wechat_timeout, random_fraction),
-        calls_({.clock = clock_, .wechat = wechat_, .tokens = tokens_, .skew = skew_, .log = log_},
-               settings_.appid),
-        service_({.clock = clock_,
-                  .ledger = ledger_,
-                  .sessions = ledger_,
-                  .wechat = wechat_,
-                  .tokens = tokens_,
-                  .calls = calls_,
-                  .keyring = keyring_,
-                  .log = log_},
-                 settings_.wechat_timeout),
         decrypting_(
             {.clock = clock_, .ledger = ledger_, .sessions = ledger_, .keyring = keyring_, .log = log_}),
         sessions_(session_life(settings_)),
+        mini_programs_(make_mini_programs()),
         user_keys_({.clock = clock_,
                     .wechat = wechat_,
-                    .tokens = tokens_,
+                    .tokens = [this](std::string_view appid) -> core::TokenKeeper& {
+                      return mini_programs_.of(appid).tokens();
+                    },
                     .store = ledger_,
                     .keyring = keyring_,
                     .log = log_}),
-        logins_({.clock = clock_, .wechat = wechat_, .store = ledger_, .keyring = keyring_, .log = log_},
-                account_, sessions_),
         session_upkeep_(sessions_, ledger_, clock_),
         gate_(clock_, sessions_, user_keys_, log_, gate_settings()),
-        session_api_(logins_, gate_, clock_, quota_source()),
-        phone_(service_, decrypting_, gate_, keyring_, {.send_openid = settings_.send_openid}),
+        session_api_(
+            [this](std::string_view appid) -> core::LoginService& {
+              return mini_programs_.of(appid).logins();
+            },
+            gate_, clock_, quota_source()),
+        phone_(
+            [this](std::string_view appid) -> core::ConsumeService& {
+              return mini_programs_.of(appid).consuming();
+            },
+            decrypting_, gate_, keyring_, {.send_openid = settings_.send_openid}),
         load_(clock_, [this] { return ledger_queue_fill(); }),
         public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
         administration_(ledger_, sessions_),
@@ -256,15 +241,16 @@ class Server {
   /// What of earlier runs still lives.
   void load(std::vector<core::SessionRow> sessions, std::vector<core::StoredToken> const& tokens) {
     sessions_.load(std::move(sessions), origin_policy().appids);
-    for (core::StoredToken const& token : tokens) {
-      bool const is_known = sandbox_ == nullptr;  // the stand-in forgets its tokens with the process
-      if (is_known && token.appid == account_.appid && token_source_->is_ours()) tokens_.restore(token);
+    if (sandbox_ != nullptr) return;  // the stand-in forgets its tokens with the process
+    for (auto const& each : mini_programs_.all()) {
+      auto const kept = std::ranges::find(tokens, each->appid(), &core::StoredToken::appid);
+      if (kept != tokens.end()) each->restore(*kept);
     }
   }
 
   /// Of a restored ledger: codes younger than the backup have no row in it.
   void refuse_until(core::SteadyTime time) {
-    service_.refuse_until(time);
+    for (auto const& each : mini_programs_.all()) each->consuming().refuse_until(time);
     auto const left = std::chrono::ceil<std::chrono::seconds>(time - clock_.steady());
     log_.warn(
         "restored_ledger",
@@ -273,7 +259,6 @@ class Server {
   }
 
   ExitStatus run() {
-    raise_descriptor_limit(settings_.connections_max, log_);
     if (listener_tls_) {
       if (auto const fault = listener_tls_->validity_fault(clock_.wall()))
         log_.warn("certificate_of_no_use", {{"what", *fault}});
@@ -282,8 +267,10 @@ class Server {
     say_where();
     if (listen()) {
       resolving_.spawn(wechat_.run());
-      tasks_.spawn(tokens_.run());
-      tasks_.spawn(calls_.run());
+      for (auto const& each : mini_programs_.all()) {
+        tasks_.spawn(each->tokens().run());
+        tasks_.spawn(each->calls().run());
+      }
       tasks_.spawn(maintain_ledger());
       tasks_.spawn(session_upkeep_.run());
       tasks_.spawn(load_.run());
@@ -309,15 +296,31 @@ class Server {
     std::_Exit(static_cast<int>(ExitStatus::disk_error));
   }
 
-  [[nodiscard]] std::unique_ptr<core::TokenSource> make_token_source() {
-    if (!settings_.token_file_path.empty())
-      return std::make_unique<TokenFile>(settings_.token_file_path, clock_);
-    return std::make_unique<core::WeChatTokens>(wechat_, account_, settings_.token_endpoint);
+  [[nodiscard]] MiniPrograms make_mini_programs() {
+    MiniPrograms made;
+    for (MiniProgramSettings const& each : settings_.mini_programs) {
+      auto const source_for = [&](core::AppAccount const& account) -> std::unique_ptr<core::TokenSource> {
+        if (!each.token_file_path.empty()) return std::make_unique<TokenFile>(each.token_file_path, clock_);
+        return std::make_unique<core::WeChatTokens>(wechat_, account, settings_.token_endpoint);
+      };
+      MiniProgram::Shared const shared{.clock = clock_,
+                                       .ledger = ledger_,
+                                       .session_store = ledger_,
+                                       .token_store = ledger_,
+                                       .wechat = wechat_,
+                                       .skew = skew_,
+                                       .keyring = keyring_,
+                                       .sessions = sessions_,
+                                       .log = log_};
+      core::AppAccount account{.appid = each.appid, .secret = each.secret};
+      made.add(std::make_unique<MiniProgram>(shared, std::move(account), source_for, settings_.wechat_timeout,
+                                             random_fraction));
+    }
+    return made;
   }
 
   [[nodiscard]] core::OriginPolicy origin_policy() const {
-    core::OriginPolicy policy{.appids = std::vector<std::string>{settings_.appid},
-                              .allow_devtools = settings_.allow_devtools};
+    core::OriginPolicy policy{.appids = mini_programs_.appids(), .allow_devtools = settings_.allow_devtools};
     if (settings_.any_appid) policy.appids = core::AnyAppid{settings_.appid};
     return policy;
   }
@@ -334,8 +337,8 @@ class Server {
 
   // Each tap burns a paid unit for nothing while an exchange would fail.
   [[nodiscard]] core::QuotaSource quota_source() {
-    return [this](core::Kind /*kind*/) {
-      bool const serves = unreadiness().empty();
+    return [this](std::string_view appid, core::Kind /*kind*/) {
+      bool const serves = shared_unreadiness().empty() && mini_programs_.of(appid).unreadiness().empty();
       return core::Quota{.unavailable = serves ? std::nullopt : std::optional(core::NoQuota::service)};
     };
   }
@@ -358,12 +361,11 @@ class Server {
   }
 
   [[nodiscard]] net::HttpServerOptions operator_options() const {
-    constexpr std::size_t operators_max = 64;
     return {.listener = "operator",
             .address = settings_.admin_listen.address,
             .port = settings_.admin_listen.port,
             .tls = settings_.admin_tls ? listener_tls_ : std::nullopt,
-            .connections_max = operators_max};
+            .connections_max = operator_connections_max};
   }
 
   void say_where() {
@@ -372,7 +374,7 @@ class Server {
                  {"database", database_of(settings_).string()},
                  {"key", settings_.data_key ? std::string("ONETAP_DATA_KEY")
                                             : data_key_path(database_of(settings_)).string()},
-                 {"app", settings_.appid},
+                 {"app", joined(mini_programs_.appids())},
                  {"sandbox", settings_.sandbox},
                  {"ca", settings_.tls_certificate_path.empty() && settings_.tls ? sandbox_ca_path(settings_)
                                                                                 : std::string()}});
@@ -397,12 +399,22 @@ class Server {
 
   [[nodiscard]] std::vector<std::string> unreadiness() {
     std::vector<std::string> reasons;
-    if (!tokens_.current())
-      reasons.emplace_back(tokens_.misconfigured() ? "access_token refused: see the log"
-                                                   : "no access_token yet");
-    if (calls_.refusal()) reasons.emplace_back("no codes are sent to WeChat at the moment: see the log");
+    // One that fails is no reason to send the others' pages elsewhere.
+    bool const serves_any = std::ranges::any_of(mini_programs_.all(),
+                                                [](auto const& each) { return each->unreadiness().empty(); });
+    for (auto const& each : mini_programs_.all()) {
+      if (!serves_any)
+        reasons.push_back(std::string(each->appid()) + ": " + std::string(each->unreadiness()));
+    }
+    for (std::string_view const reason : shared_unreadiness()) reasons.emplace_back(reason);
+    return reasons;
+  }
+
+  [[nodiscard]] std::vector<std::string_view> shared_unreadiness() const {
+    std::vector<std::string_view> reasons;
     if (!ledger_.writable()) reasons.emplace_back("the ledger cannot be written");
-    if (service_.refuses()) reasons.emplace_back("restored from a backup a moment ago");
+    if (mini_programs_.all().front()->consuming().refuses())
+      reasons.emplace_back("restored from a backup a moment ago");
     if (stopping_) reasons.emplace_back("stopping");
     return reasons;
   }
@@ -464,10 +476,14 @@ class Server {
     log_.set_level(fresh.log_level);
     gate_.use(fresh.service_tokens);
     operators_.use(fresh.admin_token);
-    bool const is_new_secret = fresh.secret.reveal() != account_.secret.reveal();
-    account_.secret = fresh.secret;
-    if (is_new_secret) tokens_.credentials_changed();
-    log_.always("settings_reloaded", {{"new_app_secret", is_new_secret}});
+    if (fresh.wechat_proxy) wechat_.use(fresh.wechat_proxy->credentials);
+    for (MiniProgramSettings const& each : fresh.mini_programs) {
+      bool const is_served = std::ranges::count(mini_programs_.appids(), each.appid) > 0;
+      if (is_served) mini_programs_.of(each.appid).use(each.secret);
+      if (!is_served)
+        log_.warn("mini_program_not_added", {{"app", each.appid}, {"hint", "it needs a restart"}});
+    }
+    log_.always("settings_reloaded");
     reload_certificate();
   }
 
@@ -502,8 +518,10 @@ class Server {
     bool const pages_left = co_await public_.drain(deadline);
     bool const operators_left = co_await operator_.drain(deadline);
     stop_.notify_all();
-    tokens_.stop();
-    calls_.stop();
+    for (auto const& each : mini_programs_.all()) {
+      each->tokens().stop();
+      each->calls().stop();
+    }
     session_upkeep_.stop();
     load_.stop();
     wechat_.stop();
@@ -531,8 +549,15 @@ class Server {
   }
 
   // Something would not end. The ledger is closed, which is the point; what is left heals at the next start.
+  [[nodiscard]] std::size_t exchanges_in_flight() const {
+    std::size_t sum = 0;
+    for (auto const& each : mini_programs_.all()) sum += each->consuming().in_flight();
+    return sum;
+  }
+
   [[noreturn]] void end_late() {
-    log_.error("drain_missed", {{"exchanges", service_.in_flight()}, {"connections", public_.connections()}});
+    log_.error("drain_missed",
+               {{"exchanges", exchanges_in_flight()}, {"connections", public_.connections()}});
     sink_.flush();
     std::_Exit(static_cast<int>(ExitStatus::drain_missed));
   }
@@ -551,15 +576,10 @@ class Server {
   core::ClockSkew skew_;
   std::optional<core::SteadyTime> clock_alarm_;  // the last
   net::WeChatClient wechat_;
-  core::AppAccount account_;
-  std::unique_ptr<core::TokenSource> token_source_;
-  core::TokenKeeper tokens_;
-  core::CallControl calls_;
-  core::ConsumeService service_;
   core::DecryptService decrypting_;
   core::SessionBook sessions_;
+  MiniPrograms mini_programs_;
   core::UserKeys user_keys_;
-  core::LoginService logins_;
   SessionUpkeep session_upkeep_;
   core::Gatekeeper gate_;
   net::SessionApi session_api_;
@@ -619,6 +639,7 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
               .listener_tls = std::move(listener_tls),
               .sandbox = sandbox ? &*sandbox : nullptr,
               .reread = std::move(reread)};
+  settings.connections_max = provide_descriptors(settings.connections_max, settings.sandbox, log);
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
   server.load(std::move(recovery.sessions), recovery.tokens);
   if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);

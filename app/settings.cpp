@@ -1,5 +1,7 @@
 #include "app/settings.hpp"
 
+#include "app/mini_programs_file.hpp"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -95,7 +97,7 @@ class Parsing {
     settings.admin_tls = !settings.admin_listen.is_loopback();
 
     refuse_planned();
-    check_mini_program(settings);
+    read_mini_programs_of(settings);
     check_sandbox();
     check_files(settings);
     check_certificate(settings);
@@ -187,6 +189,45 @@ class Parsing {
       std::string name(variable);
       if (flags_.values.contains(flag_of(variable))) name += " (" + flag_of(variable) + ")";
       problems_.push_back(name + ": this version does not have it yet; leave it unset");
+    }
+  }
+
+  void read_mini_programs_of(Settings& settings) {
+    MiniProgramSettings const usual{.appid = settings.appid,
+                                    .secret = settings.secret,
+                                    .price_quick_micro_yuan = settings.price_quick_micro_yuan,
+                                    .price_realtime_micro_yuan = settings.price_realtime_micro_yuan,
+                                    .token_file_path = settings.token_file_path};
+    if (settings.apps_path.empty()) {
+      check_mini_program(settings);
+      settings.mini_programs = {usual};
+      return;
+    }
+    for (std::string_view const variable : {"APPID", "SECRET", "SECRET_FILE"}) {
+      if (is_given(variable))
+        problems_.push_back(std::string(variable) + ": ONETAP_APPS names the mini programs; leave it unset");
+    }
+    auto const text = read_file_(settings.apps_path);
+    if (!text) {
+      problems_.push_back("ONETAP_APPS: cannot read " + settings.apps_path + ": " + text.error());
+      return;
+    }
+    auto read = read_mini_programs(*text, usual, read_file_);
+    if (!read) return void(std::ranges::move(read.error(), std::back_inserter(problems_)));
+    settings.mini_programs = std::move(*read);
+    settings.any_appid = false;
+    check_several(settings);
+  }
+
+  void check_several(Settings const& settings) {
+    if (settings.mini_programs.size() < 2) return;
+    if (settings.verify == core::VerifyLevel::none) {
+      problems_.emplace_back(
+          "ONETAP_VERIFY: none does not tell mini programs apart; set it to origin, or serve one");
+    }
+    if (!settings.token_file_path.empty()) {
+      problems_.emplace_back(
+          "ONETAP_TOKEN_MODE: one file is one mini program's; give each its own tokenFile in ONETAP_APPS");
     }
   }
 

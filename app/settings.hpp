@@ -49,12 +49,23 @@ struct HttpsUrl {
 /// What the sandbox answers to when no APPID is given; no real appid has letters beyond "f" in its tail.
 inline constexpr std::string_view sandbox_appid = "wxsandbox000000000";
 
+/// One mini program, and what differs for it.
+struct MiniProgramSettings {
+  std::string appid;
+  core::AppSecret secret;
+  std::int64_t price_quick_micro_yuan = 0;
+  std::int64_t price_realtime_micro_yuan = 0;
+  std::string token_file_path;  // empty: WeChat is asked
+};
+
 /// Everything an operator may choose (contract, "Configuration"), read and checked. The defaults are in
 /// the table of app/options.cpp, and nowhere else.
 struct Settings {
   bool sandbox = false;  // our own WeChat in this process; no money
 
-  std::string appid;
+  std::vector<MiniProgramSettings> mini_programs;  // one or more; of APPID and SECRET, or of ONETAP_APPS
+
+  std::string appid;  // APPID and SECRET; empty with ONETAP_APPS
   core::AppSecret secret;
   bool any_appid = false;  // sandbox without APPID: the Referer may name any appid
 
@@ -93,6 +104,8 @@ struct Settings {
   core::RatePolicy rate_address;
   core::RatePolicy rate_user;
   core::RatePolicy rate_everybody;
+
+  std::string apps_path;  // ONETAP_APPS; empty: one mini program
 
   std::int64_t price_quick_micro_yuan = 0;
   std::int64_t price_realtime_micro_yuan = 0;

@@ -10,7 +10,6 @@ enum class SeededBug {
   unshielded,           // a client that leaves ends its exchange
   anyone_may_follow,    // a duplicate in flight is answered whoever presents it
   no_single_flight,     // duplicates in flight are not noticed
-  resend_without_end,   // a token refused again is replaced again, in the same exchange
   refused_token_kept,   // a refused token is not dropped
   turns_while_open,     // codes are sent although the circuit is open
   turns_without_bound,  // however many are under way

@@ -15,6 +15,8 @@ namespace onetap::net {
 
 namespace asio = boost::asio;
 
+class Stream;
+
 struct Header {
   std::string_view name;
   std::string_view value;
@@ -58,6 +60,10 @@ struct Response {
   /// Instead of all the above: write these bytes as they are and close; an empty string closes without an
   /// answer. This is how the sandbox plays a broken WeChat.
   std::optional<std::string> raw;
+
+  /// Instead of all that: has the connection to itself, which closes afterwards; for what bytes alone cannot
+  /// break.
+  std::function<core::Task<>(Stream&)> perform{};
 };
 
 /// Why a request never reached a handler.

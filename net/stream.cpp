@@ -347,6 +347,25 @@ void Stream::close() {
   state_->socket.close(ignored);
 }
 
+void Stream::reset() {
+  error_code ignored;
+  state_->socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
+core::Task<> Stream::fail_tls() {
+  auto const state = state_;
+  constexpr std::string_view head("\x17\x03\x03\x00\x20", 5);  // application data of 32 bytes
+  std::string const broken_record = std::string(head) + std::string(32, '\0');
+  state->tls->wire.incoming = broken_record;
+  char unread = 0;
+  [[maybe_unused]] error_code const failed = co_await state->drive([&state, &unread] {
+    std::size_t size = 0;
+    return SSL_read_ex(state->tls->ssl.get(), &unread, 1, &size);
+  });
+  state->tls->wire.incoming = {};
+}
+
 bool Stream::is_idle_and_alive() {
   State& state = *state_;
   if (state.expired || !state.socket.is_open()) return false;

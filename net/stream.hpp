@@ -66,6 +66,12 @@ class Stream {
 
   void close();
 
+  /// As close(), but the peer sees a reset, and what it has not read yet is lost.
+  void reset();
+
+  /// TLS only, after the handshake: as if the peer had sent a broken record, so that a fatal alert goes out.
+  [[nodiscard]] core::Task<> fail_tls();
+
   /// For an idle connection: false when the peer has closed it or sent anything that is not TLS's own
   /// business (session tickets are).
   [[nodiscard]] bool is_idle_and_alive();

@@ -203,7 +203,7 @@ admin::Answer Bookkeeper::add_pack(admin::AddPack const& act, std::int64_t app, 
   insert.run({app, kind, act.trial ? "trial" : "paid", wx_pkg_id, act.units, act.price_micro_yuan,
               ms_of(act.starts), ms_of(act.ends), unix_ms(at)});
   std::int64_t const pack = connection_.last_insert_rowid();
-  std::int64_t const estimated = act.trial ? 0 : act.units * prices_.of(act.kind);
+  std::int64_t const estimated = act.trial ? 0 : act.units * prices_.of(act.appid).of(act.kind);
   Amount const whole{.units = act.units, .micro_yuan = act.price_micro_yuan.value_or(estimated)};
   book({.kind = "purchase", .pack = pack, .from = "source", .to = "available", .amount = whole, .at = at});
   // What WeChat had counted, less what this ledger had booked on the overdraft meanwhile and moved to this

@@ -16,7 +16,7 @@ namespace onetap::storage {
 /// before, and reloaded after. A refused act has changed nothing if its savepoint is rolled back.
 class Bookkeeper {
  public:
-  Bookkeeper(Connection& connection, UnitPrices prices) : connection_(connection), prices_(prices) {}
+  Bookkeeper(Connection& connection, Prices prices) : connection_(connection), prices_(std::move(prices)) {}
 
   /// `app` is the id of AddPack's app.
   [[nodiscard]] core::admin::Answer run(core::admin::Command const& command, std::int64_t app);
@@ -64,7 +64,7 @@ class Bookkeeper {
   [[nodiscard]] static Amount share(Amount const& of, std::int64_t units);
 
   Connection& connection_;
-  UnitPrices prices_;
+  Prices prices_;
 };
 
 }  // namespace onetap::storage

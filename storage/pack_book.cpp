@@ -9,9 +9,9 @@
 
 namespace onetap::storage {
 
-PackBook::PackBook(Connection& connection, UnitPrices prices)
+PackBook::PackBook(Connection& connection, Prices prices)
     : connection_(connection),
-      prices_(prices),
+      prices_(std::move(prices)),
       list_apps_(connection, hot_sql("list_apps")),
       insert_app_(connection, hot_sql("insert_app")),
       insert_overdraft_(connection, hot_sql("insert_overdraft")),
@@ -25,7 +25,11 @@ void PackBook::reload() {
   packs_.clear();
   moved_.clear();
   Rows apps = list_apps_.query({});
-  while (apps.next()) apps_.emplace(apps.text(1), apps.integer(0));
+  std::map<std::int64_t, UnitPrices> prices;
+  while (apps.next()) {
+    prices.emplace(apps.integer(0), prices_.of(apps.text(1)));
+    apps_.emplace(apps.text(1), apps.integer(0));
+  }
   Rows rows = list_packs_.query({});
   while (rows.next()) {
     Pack pack;
@@ -37,6 +41,7 @@ void PackBook::reload() {
     pack.ends_at = rows.integer_or_none(5);
     pack.available_units = rows.integer(6);
     pack.available_micro_yuan = rows.integer(7);
+    pack.unit_micro_yuan = prices.at(pack.app).of(pack.kind);
     packs_.push_back(std::move(pack));
   }
   auto const burn_order = [](Pack const& pack) {
@@ -57,6 +62,7 @@ std::int64_t PackBook::app(std::string const& appid, core::WallTime at) {
     pack.app = id;
     pack.kind = kind;
     pack.source = "overdraft";
+    pack.unit_micro_yuan = prices_.of(appid).of(kind);
     packs_.push_back(std::move(pack));  // last in burn order
   }
   apps_.emplace(appid, id);
@@ -68,7 +74,7 @@ Charge PackBook::next_unit(std::int64_t app, core::Kind kind, core::WallTime at)
   for (Pack const& pack : packs_) {
     if (pack.app != app || pack.kind != kind) continue;
     if (pack.source == "overdraft")
-      return {.pack = pack.id, .overdraft = true, .micro_yuan = prices_.of(kind)};
+      return {.pack = pack.id, .overdraft = true, .micro_yuan = pack.unit_micro_yuan};
     bool const begun = !pack.starts_at || *pack.starts_at <= now_ms;
     bool const ended = pack.ends_at && *pack.ends_at <= now_ms;
     if (pack.available_units <= 0 || !begun || ended) continue;

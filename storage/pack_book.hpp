@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,17 @@ struct UnitPrices {
   }
 };
 
+/// The same for each app.
+struct Prices {
+  UnitPrices usual;
+  std::map<std::string, UnitPrices, std::less<>> of_apps{};  // by appid, where they differ
+
+  [[nodiscard]] UnitPrices const& of(std::string_view appid) const {
+    auto const found = of_apps.find(appid);
+    return found == of_apps.end() ? usual : found->second;
+  }
+};
+
 /// Where one unit comes from, and its exact money.
 struct Charge {
   std::int64_t pack = 0;
@@ -37,7 +49,7 @@ struct Charge {
 /// the only writing connection, so that what it knows is what the database says.
 class PackBook {
  public:
-  PackBook(Connection& connection, UnitPrices prices);
+  PackBook(Connection& connection, Prices prices);
 
   /// Forgets everything and reads it anew: at start, and after a batch was rolled back.
   void reload();
@@ -61,6 +73,7 @@ class PackBook {
     std::int64_t app = 0;
     core::Kind kind = core::Kind::quick;
     std::string source;
+    std::int64_t unit_micro_yuan = 0;  // of the overdraft
     std::optional<std::int64_t> starts_at;
     std::optional<std::int64_t> ends_at;
     std::int64_t available_units = 0;
@@ -74,7 +87,7 @@ class PackBook {
   void add(std::int64_t pack, std::string_view account, Amount amount);
 
   Connection& connection_;
-  UnitPrices prices_;
+  Prices prices_;
   Statement list_apps_;
   Statement insert_app_;
   Statement insert_overdraft_;

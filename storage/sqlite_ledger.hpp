@@ -20,7 +20,7 @@ namespace onetap::storage {
 
 struct LedgerSettings {
   std::chrono::milliseconds replay_window{};
-  UnitPrices prices;
+  Prices prices;
   std::optional<core::SessionLife> session_life{};  // none: sessions are neither loaded nor forgotten
 };
 

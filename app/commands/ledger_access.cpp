@@ -15,6 +15,7 @@
 
 #include "app/data_key.hpp"
 #include "app/options.hpp"
+#include "app/prices.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/json.hpp"
 #include "net/wechat/https_client.hpp"
@@ -296,9 +297,7 @@ core::Result<KeyedLedger, std::string> LedgerAccess::open() const {
       .path = database_,
       .mode = storage::to_text(meta.at(0, "mode")) == "sandbox" ? storage::LedgerMode::sandbox
                                                                 : storage::LedgerMode::real,
-      .settings = {.replay_window = core::milliseconds(window_ms),
-                   .prices = {.quick_micro_yuan = settings_.price_quick_micro_yuan,
-                              .realtime_micro_yuan = settings_.price_realtime_micro_yuan}},
+      .settings = {.replay_window = core::milliseconds(window_ms), .prices = prices_of(settings_)},
       .now = {.wall = wall_now(), .steady = std::chrono::steady_clock::now()},
       .ballast_bytes = 0};
   auto ledger = open_keyed_ledger(std::move(options), settings_.data_key);

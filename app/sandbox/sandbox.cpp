@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "app/sandbox/broken_delivery.hpp"
 #include "app/sandbox/query.hpp"
 #include "core/crypto/digest.hpp"
 
@@ -103,6 +104,7 @@ net::Router Sandbox::make_router() {
   add("GET", "/sandbox/journal", [this](Request const& request) { return show_journal(request); });
   add("POST", "/sandbox/reset", [this](Request const& request) { return reset(request); });
   add("POST", "/sandbox/token/expire", [this](Request const& request) { return expire_tokens(request); });
+  add("POST", "/sandbox/next", [this](Request const& request) { return treat_next(request); });
   add("POST", "/sandbox/codes", [this](Request const& request) { return issue_code(request); });
   add("POST", "/sandbox/user-key", [this](Request const& request) { return show_user_key(request); });
   return {std::move(routes),
@@ -146,12 +148,16 @@ core::Task<net::Response> Sandbox::answer_as_wechat(net::Request const& request)
                         .body = request.body,
                         .has_content_length = request.header("Content-Length").has_value()};
   WechatAnswer answer = state_.answer(call, now());
+  auto perform =
+      broken_delivery(answer, {.clock = clock_, .stopping = stopping_, .is_stopping = is_stopping_});
   net::Response response;
   response.status = answer.status;
   response.content_type = std::move(answer.content_type);
   response.headers.emplace_back("Date", http_date(clock_.wall()));
   response.body = std::move(answer.body);
+  for (auto& header : answer.headers) response.headers.push_back(std::move(header));
   if (answer.manner == Manner::never) response.raw = std::string();
+  response.perform = std::move(perform);
   if (answer.manner == Manner::late && !is_stopping_) {
     core::SteadyTime const due = clock_.steady() + options_.late_answer_time;
     co_await clock_.wait(stopping_, due);
@@ -201,7 +207,26 @@ core::Task<net::Response> Sandbox::expire_tokens(net::Request const& request) {
   if (std::ranges::find(errcodes, errcode) == errcodes.end()) {
     co_return control_error(400, "errcode must be 42001, 40001 or 40014");
   }
-  state_.kill_tokens(static_cast<int>(errcode));
+  json::value const* const again = body->if_contains("again");
+  if (again != nullptr && !again->is_bool()) co_return control_error(400, "again must be true or false");
+  state_.kill_tokens(static_cast<int>(errcode), again != nullptr && again->get_bool());
+  co_return json_response(200, json::object());
+}
+
+core::Task<net::Response> Sandbox::treat_next(net::Request const& request) {
+  constexpr std::int64_t times_max = 1'000'000;
+  std::optional<json::object> const body = control_body(request.body);
+  if (!body) co_return control_error(400, "the body must be a JSON object");
+  json::value const* const named = body->if_contains("testCode");
+  json::value const* const times = body->if_contains("times");
+  TestCode const* const line = named != nullptr && named->is_string()
+                                   ? find_test_code(std::string_view(named->get_string()))
+                                   : nullptr;
+  if (line == nullptr)
+    co_return control_error(400, "testCode must be one of the table: onetap sandbox --codes");
+  if (times == nullptr || !times->is_int64() || times->get_int64() < 0 || times->get_int64() > times_max)
+    co_return control_error(400, "times must be a number of codes");
+  state_.treat_next_as(*line, static_cast<int>(times->get_int64()));
   co_return json_response(200, json::object());
 }
 

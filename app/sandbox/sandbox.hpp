@@ -33,7 +33,10 @@ struct SandboxOptions {
 ///
 ///   GET  /sandbox/journal?codeDigest=HEX&limit=N   what was asked and answered (Journal::as_json)
 ///   POST /sandbox/reset                            as if just started
-///   POST /sandbox/token/expire {"errcode"?}        every access token dies: 42001, or 40001 or 40014
+///   POST /sandbox/token/expire {"errcode"?,"again"?}
+///                                                  every access token dies: 42001, or 40001 or 40014; with
+///                                                  "again": true stable_token goes on giving the dead one
+///   POST /sandbox/next {"testCode","times"}        so many codes, whatever they are, fare as this one
 ///   POST /sandbox/codes {"testCode"?,"jsCode"?}    {"code","expiresIn"}: what a tap on the button yields;
 ///                                                  for who logged in with jsCode "encryptedData" and "iv",
 ///                                                  too
@@ -72,6 +75,7 @@ class Sandbox {
   [[nodiscard]] core::Task<net::Response> show_journal(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> reset(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> expire_tokens(net::Request const& request);
+  [[nodiscard]] core::Task<net::Response> treat_next(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> issue_code(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> show_user_key(net::Request const& request);
   [[nodiscard]] Moment now() const { return {.steady = clock_.steady(), .wall = clock_.wall()}; }

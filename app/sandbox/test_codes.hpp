@@ -19,12 +19,36 @@ enum class TestBehaviour {
   expire_token,   // 42001 to the token that came; a number for the next token
   foreign_appid,  // a number, with the watermark of another appid
   abroad,         // a number of +852, countryCode as a JSON number
+
+  // A transport or a gateway at its worst. These leave the code good …
+  reset_unread,  // the connection is reset without a look at the code
+  redirect,      // HTTP 302 to the same path
+  bad_gateway,   // HTTP 502 with an HTML page
+  say_nothing,   // HTTP 200 without a body
+  nan,           // an errcode that is NaN
+  deep,          // 10,000 arrays in each other
+  // … and these use it up.
+  reset_read,       // the connection is reset
+  cut_head,         // the connection ends within the answer's head
+  half_json,        // a whole HTTP answer, half of the JSON
+  drip,             // a byte at a time, slower than anybody's patience
+  huge,             // 10 MiB in chunks
+  length_short,     // a Content-Length of less than the body
+  length_long,      // a Content-Length of more than the body
+  length_twice,     // two Content-Lengths that differ
+  bad_chunk,        // a chunk longer than any number
+  gzip,             // compressed, though nobody asked for it
+  errcode_text,     // errcode as a string
+  errcode_twice,    // two errcodes that differ
+  tls_alert,        // half of the body, then TLS fails
+  no_goodbye,       // an answer without its length, and no close_notify behind it
+  busy_but_used_up  // -1
 };
 
 struct TestCode {
   std::string_view code;  // good as it stands, and with "-<anything>" behind it
   TestBehaviour behaviour;
-  int errcode;  // of `refuse` and `expire_token`, else 0
+  int errcode;  // of `refuse`, `expire_token` and `busy_but_used_up`, else 0
   std::string_view english;
   std::string_view chinese;
 };
@@ -68,6 +92,56 @@ inline constexpr std::array test_codes{
              "境外号码 +852，countryCode 为数字"},
     TestCode{"sandbox-unknown", TestBehaviour::refuse, unlisted_errcode, "an errcode that nobody lists",
              "未公布的错误码"},
+
+    TestCode{"sandbox-unread", TestBehaviour::reset_unread, 0,
+             "the connection is reset before anybody looks at the code; it is still good",
+             "未读取 code 即重置连接，code 仍可用"},
+    TestCode{"sandbox-torn", TestBehaviour::reset_read, 0, "the connection is reset; the code is used up",
+             "连接被重置，code 已被消费"},
+    TestCode{"sandbox-cut", TestBehaviour::cut_head, 0,
+             "the connection ends within the answer's head; the code is used up",
+             "应答头未完即断开，code 已被消费"},
+    TestCode{"sandbox-half-json", TestBehaviour::half_json, 0,
+             "a whole HTTP answer with half of its JSON; the code is used up",
+             "HTTP 应答完整，JSON 只有一半，code 已被消费"},
+    TestCode{"sandbox-drip", TestBehaviour::drip, 0,
+             "the answer comes byte by byte, too slowly; the code is used up",
+             "应答逐字节缓慢到达，code 已被消费"},
+    TestCode{"sandbox-huge", TestBehaviour::huge, 0, "an answer of 10 MiB; the code is used up",
+             "应答长 10 MiB，code 已被消费"},
+    TestCode{"sandbox-length-short", TestBehaviour::length_short, 0,
+             "a Content-Length of less than the body; the code is used up",
+             "Content-Length 小于内容，code 已被消费"},
+    TestCode{"sandbox-length-long", TestBehaviour::length_long, 0,
+             "a Content-Length of more than the body; the code is used up",
+             "Content-Length 大于内容，code 已被消费"},
+    TestCode{"sandbox-length-twice", TestBehaviour::length_twice, 0,
+             "two Content-Lengths that differ; the code is used up",
+             "两个不同的 Content-Length，code 已被消费"},
+    TestCode{"sandbox-bad-chunk", TestBehaviour::bad_chunk, 0,
+             "a chunk longer than any number; the code is used up", "分块长度溢出，code 已被消费"},
+    TestCode{"sandbox-gzip", TestBehaviour::gzip, 0,
+             "compressed, though nobody asked for it; the code is used up",
+             "未要求却返回 gzip，code 已被消费"},
+    TestCode{"sandbox-redirect", TestBehaviour::redirect, 0, "HTTP 302 to the same path",
+             "HTTP 302，指向同一路径"},
+    TestCode{"sandbox-http502", TestBehaviour::bad_gateway, 0, "HTTP 502 with an HTML page",
+             "HTTP 502，返回 HTML 页面"},
+    TestCode{"sandbox-empty", TestBehaviour::say_nothing, 0, "HTTP 200 without a body", "HTTP 200，内容为空"},
+    TestCode{"sandbox-errcode-text", TestBehaviour::errcode_text, 0, "a number, with errcode as a string",
+             "成功，errcode 为字符串"},
+    TestCode{"sandbox-errcode-twice", TestBehaviour::errcode_twice, 0,
+             "a number, with two errcodes that differ", "成功，但有两个不同的 errcode"},
+    TestCode{"sandbox-nan", TestBehaviour::nan, 0, "an errcode that is NaN", "errcode 为 NaN"},
+    TestCode{"sandbox-deep", TestBehaviour::deep, 0, "10,000 arrays in each other", "嵌套一万层的数组"},
+    TestCode{"sandbox-tls-alert", TestBehaviour::tls_alert, 0,
+             "TLS fails in the middle of the answer; the code is used up",
+             "应答中途 TLS 出错，code 已被消费"},
+    TestCode{"sandbox-no-goodbye", TestBehaviour::no_goodbye, 0,
+             "an answer without its length that ends without TLS's good-bye; the code is used up",
+             "应答无长度且未正常关闭 TLS，code 已被消费"},
+    TestCode{"sandbox-spent", TestBehaviour::busy_but_used_up, -1, "-1, and the code is used up",
+             "-1，但 code 已被消费"},
 };
 
 /// The line of the table that `code` stands under; none for any other code, which is good once.

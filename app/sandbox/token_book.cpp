@@ -39,7 +39,8 @@ IssuedToken TokenBook::issue(std::string_view appid, Kind kind, core::SteadyTime
 IssuedToken TokenBook::stable(std::string_view appid, core::SteadyTime now) {
   for (Token const& token : std::views::reverse(tokens_)) {
     if (token.kind != Kind::stable || token.appid != appid) continue;
-    if (token.killed_by != 0 || token.retired || token.end - now <= overlap) continue;
+    bool const is_withheld = token.killed_by != 0 && !token.again;
+    if (is_withheld || token.retired || token.end - now <= overlap) continue;
     return {.token = token.text, .expires_in = std::chrono::floor<core::seconds>(token.end - now)};
   }
   return issue(appid, Kind::stable, now);
@@ -83,9 +84,10 @@ void TokenBook::retire(std::string_view token) {
   if (found != tokens_.end()) found->retired = true;
 }
 
-void TokenBook::kill_all(int errcode) {
+void TokenBook::kill_all(int errcode, bool again) {
   for (Token& token : tokens_) {
     if (token.killed_by == 0) token.killed_by = errcode;
+    token.again = again;
   }
 }
 

@@ -51,8 +51,9 @@ class TokenBook {
   /// stable() hands out another from now on; this one is still good until its end.
   void retire(std::string_view token);
 
-  /// Every token dies now, and says `errcode` to whoever brings it.
-  void kill_all(int errcode);
+  /// Every token dies now, and says `errcode` to whoever brings it. With `again`, stable() goes on handing
+  /// out the dead one, until the next kill_all() without.
+  void kill_all(int errcode, bool again = false);
 
   void clear();
 
@@ -66,6 +67,7 @@ class TokenBook {
     core::SteadyTime end;
     int killed_by = 0;  // the errcode it answers with; 0: not killed
     bool retired = false;
+    bool again = false;  // handed out though it is dead
   };
 
   struct ForceRefreshes {

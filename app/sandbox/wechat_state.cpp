@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/crc.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -158,13 +159,81 @@ std::optional<WechatAnswer> broken_answer(TestBehaviour behaviour) {
             "<html><head><title>500 Internal Server Error</title></head><body><h1>500 Internal "
             "Server Error</h1></body></html>\r\n"};
   }
-  return std::nullopt;
+  constexpr std::string_view html = "text/html";
+  switch (behaviour) {
+    case TestBehaviour::reset_unread: return WechatAnswer{.manner = Manner::reset, .body = {}};
+    case TestBehaviour::redirect:
+      return WechatAnswer{.status = 302,
+                          .content_type = std::string(html),
+                          .body = "<html><body>302 Found</body></html>",
+                          .headers = {{"Location", std::string(phone_number_path)}}};
+    case TestBehaviour::bad_gateway:
+      return WechatAnswer{.status = 502,
+                          .content_type = std::string(html),
+                          .body = "<html><body>502 Bad Gateway</body></html>"};
+    case TestBehaviour::say_nothing: return WechatAnswer{.body = {}};
+    case TestBehaviour::nan: return WechatAnswer{.body = R"({"errcode":NaN,"errmsg":"ok"})"};
+    case TestBehaviour::deep: {
+      constexpr std::size_t depth = 10'000;
+      return WechatAnswer{.body = R"({"errcode":0,"errmsg":"ok","phone_info":)" + std::string(depth, '[') +
+                                  std::string(depth, ']') + "}"};
+    }
+    default: return std::nullopt;
+  }
 }
 
 Manner manner_of(TestBehaviour behaviour) {
-  if (behaviour == TestBehaviour::answer_late) return Manner::late;
-  if (behaviour == TestBehaviour::lose_answer) return Manner::never;
-  return Manner::at_once;
+  switch (behaviour) {
+    case TestBehaviour::answer_late: return Manner::late;
+    case TestBehaviour::lose_answer: return Manner::never;
+    case TestBehaviour::reset_read: return Manner::reset;
+    case TestBehaviour::cut_head: return Manner::cut_head;
+    case TestBehaviour::drip: return Manner::drip;
+    case TestBehaviour::huge: return Manner::huge;
+    case TestBehaviour::length_short: return Manner::length_short;
+    case TestBehaviour::length_long: return Manner::length_long;
+    case TestBehaviour::length_twice: return Manner::length_twice;
+    case TestBehaviour::bad_chunk: return Manner::bad_chunk;
+    case TestBehaviour::tls_alert: return Manner::tls_alert;
+    case TestBehaviour::no_goodbye: return Manner::no_goodbye;
+    default: return Manner::at_once;
+  }
+}
+
+/// RFC 1952, with one stored block: it is not about saving bytes.
+std::string gzipped(std::string_view text) {
+  std::string zipped("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x01", 11);
+  auto const append_little_endian = [&zipped](std::uint32_t number, int bytes) {
+    for (int byte = 0; byte < bytes; ++byte) zipped += static_cast<char>((number >> (8 * byte)) & 0xffU);
+  };
+  boost::crc_32_type crc;
+  crc.process_bytes(text.data(), text.size());
+  auto const size = static_cast<std::uint32_t>(text.size());
+  append_little_endian(size, 2);
+  append_little_endian(~size, 2);
+  zipped += text;
+  append_little_endian(crc.checksum(), 4);
+  append_little_endian(size, 4);
+  return zipped;
+}
+
+/// False when its JSON is as good as before.
+bool spoil(TestBehaviour behaviour, WechatAnswer& answer) {
+  constexpr std::string_view errcode_0 = R"({"errcode":0)";
+  switch (behaviour) {
+    case TestBehaviour::half_json: answer.body.resize(answer.body.size() / 2); return true;
+    case TestBehaviour::gzip:
+      answer.body = gzipped(answer.body);
+      answer.headers.emplace_back("Content-Encoding", "gzip");
+      return true;
+    case TestBehaviour::errcode_twice:
+      answer.body.replace(0, errcode_0.size(), R"({"errcode":40029,"errcode":0)");
+      return true;
+    case TestBehaviour::errcode_text:
+      answer.body.replace(0, errcode_0.size(), R"({"errcode":"0")");
+      return false;
+    default: return false;
+  }
 }
 
 bool looks_like_a_secret(std::string_view secret) {
@@ -270,7 +339,8 @@ WechatAnswer WechatState::get_phone_number(WechatCall const& call, Moment now, J
   std::string const code = body ? string_in(*body, "code") : std::string();
   if (!code.empty()) {  // the witness counts the code even where the token keeps WeChat from looking at it
     entry.code_digest = sha256_hex(code);
-    if (TestCode const* const line = find_test_code(code)) entry.test_code = line->code;
+    TestCode const* const line = next_times_ > 0 ? next_ : find_test_code(code);
+    if (line != nullptr) entry.test_code = line->code;
   }
 
   std::string const token = query_parameter(call.query, "access_token");
@@ -286,8 +356,8 @@ WechatAnswer WechatState::get_phone_number(WechatCall const& call, Moment now, J
 WechatAnswer WechatState::exchange_code(std::string const& code, std::string const& token,
                                         std::string const& appid, Moment now, JournalEntry& entry) {
   Fate& fate = sight(codes_, entry.code_digest, now);
-  TestCode const* const line = find_test_code(code);
-  TestBehaviour const behaviour = behaviour_of(code);
+  TestCode const* const line = line_for(code);
+  TestBehaviour const behaviour = line == nullptr ? TestBehaviour::succeed : line->behaviour;
   if (behaviour == TestBehaviour::refuse) return error(line->errcode, now, entry);
   if (auto broken = broken_answer(behaviour)) return std::move(*broken);
   if (is_dead(fate, now)) return error(40029, now, entry);
@@ -298,11 +368,19 @@ WechatAnswer WechatState::exchange_code(std::string const& code, std::string con
     return error(line->errcode, now, entry);
   }
   fate.used = true;
+  if (behaviour == TestBehaviour::busy_but_used_up) return error(line->errcode, now, entry);
   entry.produced_number = true;
   WechatAnswer answer = phone_answer(code, behaviour, appid, now.wall);
   answer.manner = manner_of(behaviour);
-  if (answer.manner != Manner::never) entry.errcode = 0;
+  bool const is_whole = answer.manner == Manner::at_once || answer.manner == Manner::late;
+  if (is_whole && !spoil(behaviour, answer)) entry.errcode = 0;
   return answer;
+}
+
+TestCode const* WechatState::line_for(std::string_view code) {
+  if (next_times_ == 0) return find_test_code(code);
+  --next_times_;
+  return next_;
 }
 
 // Free: facts/wechat-api.md §2.6. Nothing is limited here.
@@ -425,6 +503,7 @@ std::string WechatState::issue_code(TestCode const* test_code, Moment now) {
 }
 
 void WechatState::reset() {
+  next_times_ = 0;
   tokens_.clear();
   codes_.clear();
   login_codes_.clear();

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "app/sandbox/bounded_map.hpp"
 #include "app/sandbox/journal.hpp"
@@ -42,6 +44,17 @@ enum class Manner {
   at_once,
   late,   // after the caller's patience
   never,  // the connection closes instead
+  // As broken_delivery tells.
+  reset,
+  cut_head,
+  drip,
+  huge,
+  length_short,
+  length_long,
+  length_twice,
+  bad_chunk,
+  tls_alert,
+  no_goodbye,
 };
 
 struct WechatAnswer {
@@ -49,6 +62,7 @@ struct WechatAnswer {
   int status = 200;
   std::string content_type = "application/json; encoding=utf-8";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};
 };
 
 /// What `wx.getUserCryptoManager().getLatestUserKey` hands to the page.
@@ -86,8 +100,15 @@ class WechatState {
   /// From now on there is another one, of the next version; nothing happens where nobody has logged in.
   void rotate_user_key(std::string_view js_code);
 
-  /// Every access token dies now, with `errcode` for whoever brings it.
-  void kill_tokens(int errcode) { tokens_.kill_all(errcode); }
+  /// Every access token dies now, with `errcode` for whoever brings it; with `again`, stable_token goes on
+  /// handing out the dead one.
+  void kill_tokens(int errcode, bool again = false) { tokens_.kill_all(errcode, again); }
+
+  /// The next `times` codes, whatever they are, fare as `test_code`'s do.
+  void treat_next_as(TestCode const& test_code, int times) {
+    next_ = &test_code;
+    next_times_ = times;
+  }
 
   /// As if just started; tokens are forgotten, too.
   void reset();
@@ -124,6 +145,8 @@ class WechatState {
   /// The errcode that appid and secret get; 0 when they are right.
   [[nodiscard]] int check_account(std::string const& appid, std::string const& secret) const;
   [[nodiscard]] WechatAnswer error(int errcode, Moment now, JournalEntry& entry);
+  /// The line that a code which is presented now fares by; null: it is good once.
+  [[nodiscard]] TestCode const* line_for(std::string_view code);
   [[nodiscard]] bool is_dead(Fate const& fate, Moment now) const;
   [[nodiscard]] std::string chance(std::string_view purpose);
   [[nodiscard]] static Fate& sight(BoundedMap<Fate>& fates, std::string const& digest, Moment now);
@@ -131,6 +154,8 @@ class WechatState {
   WechatOptions options_;
   std::uint64_t seed_;
   std::uint64_t drawn_ = 0;
+  TestCode const* next_ = nullptr;
+  int next_times_ = 0;
   TokenBook tokens_;
   BoundedMap<Fate> codes_;
   BoundedMap<Fate> login_codes_;

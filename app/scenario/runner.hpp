@@ -52,7 +52,8 @@ struct RunnerParts {
 };
 
 /// Plays scenarios one after the other, each once the server sends codes to WeChat (it stops for a while
-/// where a scenario before has made it: at most a minute). Each gets a random ${run}, so that its codes are new.
+/// where a scenario before has made it: at most a minute). Each gets a random ${run}, so that its codes are
+/// new.
 class Runner {
  public:
   explicit Runner(RunnerParts parts);

@@ -41,6 +41,6 @@ struct Quota {
 }
 
 /// Answers from memory.
-using QuotaSource = std::function<Quota(Kind kind)>;
+using QuotaSource = std::function<Quota(std::string_view appid, Kind kind)>;
 
 }  // namespace onetap::core

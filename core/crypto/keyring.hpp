@@ -13,7 +13,13 @@
 namespace onetap::core::crypto {
 
 /// What a secret in the ledger is. Part of what its seal covers, so these figures never change.
-enum class SealedField : unsigned char { number = 1, session_key = 2, openid = 3, pepper = 4, access_token = 5 };
+enum class SealedField : unsigned char {
+  number = 1,
+  session_key = 2,
+  openid = 3,
+  pepper = 4,
+  access_token = 5
+};
 
 /// Tells one data key from another, and nothing about either.
 using KeyId = std::array<unsigned char, 8>;

@@ -68,10 +68,19 @@ Task<CallControl::Taken> CallControl::take(SteadyTime deadline) {
   if (auto turn = try_take()) co_return Taken{.turn = std::move(turn)};
   if (auto refused = refusal()) co_return Taken{.turn = nullptr, .missing = *refused};
   Waiter waiter;
+  struct Place {  // also when the frame goes while it waits
+    Queue& queue;
+    Waiter& waiter;
+    Place(Queue& its_queue, Waiter& its_waiter) : queue(its_queue), waiter(its_waiter) {
+      queue.push_back(&waiter);
+    }
+    Place(Place const&) = delete;
+    Place& operator=(Place const&) = delete;
+    ~Place() { queue.remove(&waiter); }
+  };
   if (!stopping_) {
-    waiters_.push_back(&waiter);
+    Place const place(waiters_, waiter);
     [[maybe_unused]] bool const told = co_await ports_.clock.wait(waiter.ready, deadline);
-    if (!waiter.over) waiters_.remove(&waiter);
   }
   if (waiter.turn) co_return Taken{.turn = std::move(waiter.turn)};
   co_return Taken{.turn = nullptr, .missing = refusal().value_or(Unready{.why = Unready::Why::no_turn})};
@@ -129,7 +138,6 @@ void CallControl::serve_waiters() {
     if (!refused && !is_free()) return;
     Waiter& next = *waiters_.front();
     waiters_.pop_front();
-    next.over = true;
     if (!refused) next.turn = grant();
     next.ready.notify_all();
   }
@@ -167,8 +175,8 @@ Task<> CallControl::probe() {
     if (answer.token_refused) ports_.tokens.drop(token->generation);
   }
   bool const clock_is_off = ports_.skew.is_unusable(ports_.clock.wall(), ports_.clock.steady());
-  bool const trusted =
-      answer.trusted && !clock_is_off && !(answer.token_refused && cause == OutageCause::dead_token);
+  bool const token_is_dead = answer.token_refused && cause == OutageCause::dead_token;
+  bool const trusted = answer.trusted && !clock_is_off && !token_is_dead;
   Position const before = breaker_.position(ports_.clock.steady());
   breaker_.probed(trusted, ports_.clock.steady());
   ports_.log.warn(

@@ -72,9 +72,9 @@ class CallControl {
  private:
   struct Waiter {
     Signal ready;
-    bool over = false;  // with a turn, or without
     std::unique_ptr<Turn> turn;
   };
+  using Queue = std::list<Waiter*>;
 
   void look_at_clock();
   [[nodiscard]] bool is_free() const;
@@ -90,7 +90,7 @@ class CallControl {
   std::string appid_;
   CircuitBreaker breaker_;
   std::size_t turns_out_ = 0;
-  std::list<Waiter*> waiters_;
+  Queue waiters_;
   bool stopping_ = false;
   Signal wake_run_;
 };

@@ -3,8 +3,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "core/seeded_bug.hpp"
-
 namespace onetap::core {
 namespace {
 
@@ -87,8 +85,7 @@ ExchangeAction ExchangeMachine::take(event::Began const& began) {
 ExchangeAction ExchangeMachine::take(event::Answered const& answered) {
   expect(Phase::calling);
   answer_ = answered.answer;
-  bool const may_resend = !resent_ || seeded_bug(SeededBug::resend_without_end);
-  bool const once_more = answer_.verdict == Verdict::token_refused && may_resend;
+  bool const once_more = answer_.verdict == Verdict::token_refused && !resent_;
   if (!once_more) return settle();
   phase_ = Phase::refreshing;
   return action::RefreshToken{};

@@ -97,9 +97,9 @@ Task<std::optional<UserKeyFailure>> UserKeys::fetch(User& user, SessionRow sessi
   auto const session_key = ports_.keyring.open(crypto::SealedField::session_key, row, sealed_keys->front());
   auto const openid = ports_.keyring.open(crypto::SealedField::openid, row, session.sealed_openid);
   if (!session_key || !openid) co_return UserKeyFailure{.fault = UserKeyFault::log_in_again};
-  auto const token = co_await ports_.tokens.get(deadline);
+  auto const token = co_await ports_.tokens(session.appid).get(deadline);
   if (!token) {
-    bool const misconfigured = ports_.tokens.misconfigured();
+    bool const misconfigured = ports_.tokens(session.appid).misconfigured();
     co_return UserKeyFailure{.fault =
                                  misconfigured ? UserKeyFault::misconfigured : UserKeyFault::unavailable};
   }
@@ -107,7 +107,8 @@ Task<std::optional<UserKeyFailure>> UserKeys::fetch(User& user, SessionRow sessi
       token->token, OpenId(std::string(openid->reveal())), signature_with(*session_key), deadline);
   auto const keys = judge_user_keys_answer(reply);
   if (!keys) {
-    if (keys.error().why == UserKeysFailure::Why::token_refused) ports_.tokens.drop(token->generation);
+    if (keys.error().why == UserKeysFailure::Why::token_refused)
+      ports_.tokens(session.appid).drop(token->generation);
     co_return failed(keys.error(), session, request_id);
   }
   user.keys.clear();

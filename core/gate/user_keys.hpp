@@ -5,8 +5,10 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "core/app_account.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/gate/login_answer.hpp"
 #include "core/gate/session_store.hpp"
@@ -39,13 +41,13 @@ class UserKeys {
   struct Ports {
     Clock& clock;
     WeChat& wechat;
-    TokenKeeper& tokens;
+    ByApp<TokenKeeper> tokens;
     SessionStore& store;
     crypto::Keyring const& keyring;
     Log& log;
   };
 
-  explicit UserKeys(Ports ports) : ports_(ports) {}
+  explicit UserKeys(Ports ports) : ports_(std::move(ports)) {}
 
   /// 16 bytes. Requests of one user share a fetch; an unknown version costs at most one, and a user at
   /// most limits::user_key_fetches_per_minute.

@@ -87,9 +87,13 @@ Response answer_of(core::PhoneResult const& result, Request const& request) {
 
 }  // namespace
 
-PhoneApi::PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
-                   core::crypto::Keyring const& keyring, Settings settings)
-    : service_(service), decrypting_(decrypting), gate_(gate), keyring_(keyring), settings_(settings) {}
+PhoneApi::PhoneApi(core::ByApp<core::ConsumeService> consuming, core::DecryptService& decrypting,
+                   core::Gatekeeper& gate, core::crypto::Keyring const& keyring, Settings settings)
+    : consuming_(std::move(consuming)),
+      decrypting_(decrypting),
+      gate_(gate),
+      keyring_(keyring),
+      settings_(settings) {}
 
 core::Task<Response> PhoneApi::consume(Request const& request, core::Caller const& caller) {
   auto read = read_consume(request, caller);
@@ -101,7 +105,8 @@ core::Task<Response> PhoneApi::consume(Request const& request, core::Caller cons
     limited->charged = core::Charged::unknown;
     co_return with_limit(problem_response(*limited, request), spoken_for, consume_access);
   }
-  core::PhoneResult const result = co_await service_.consume(std::move(presented));
+  core::ConsumeService& service = consuming_(presented.appid);
+  core::PhoneResult const result = co_await service.consume(std::move(presented));
   co_return with_limit(answer_of(result, request), spoken_for, consume_access);
 }
 

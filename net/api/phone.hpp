@@ -25,8 +25,8 @@ class PhoneApi {
     bool send_openid = false;  // ONETAP_SEND_OPENID: WeChat is told whose code it is
   };
 
-  PhoneApi(core::ConsumeService& service, core::DecryptService& decrypting, core::Gatekeeper& gate,
-           core::crypto::Keyring const& keyring, Settings settings);
+  PhoneApi(core::ByApp<core::ConsumeService> consuming, core::DecryptService& decrypting,
+           core::Gatekeeper& gate, core::crypto::Keyring const& keyring, Settings settings);
 
   /// POST /phone/consume
   [[nodiscard]] core::Task<Response> consume(Request const& request, core::Caller const& caller);
@@ -46,7 +46,7 @@ class PhoneApi {
                                                          std::string_view appid) const;
   [[nodiscard]] core::OpenId openid_of(BodyReader& body, core::Caller const& caller) const;
 
-  core::ConsumeService& service_;
+  core::ByApp<core::ConsumeService> consuming_;
   core::DecryptService& decrypting_;
   core::Gatekeeper& gate_;
   core::crypto::Keyring const& keyring_;

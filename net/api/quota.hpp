@@ -8,9 +8,11 @@
 
 namespace onetap::net {
 
-[[nodiscard]] boost::json::object quota_json(core::Kind kind, core::QuotaSource const& quota);
+[[nodiscard]] boost::json::object quota_json(std::string_view appid, core::Kind kind,
+                                             core::QuotaSource const& quota);
 
-/// GET /phone/quota?kind=quick|realtime
-[[nodiscard]] core::Task<Response> get_quota(Request const& request, core::QuotaSource const& quota);
+/// GET /phone/quota?kind=quick|realtime; a backend of several mini programs adds appid=
+[[nodiscard]] core::Task<Response> get_quota(Request const& request, core::Caller const& caller,
+                                             core::Gatekeeper const& gate, core::QuotaSource const& quota);
 
 }  // namespace onetap::net

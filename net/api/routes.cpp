@@ -37,8 +37,8 @@ Router public_routes(PublicSurface surface) {
   auto const decrypt = [&phone](Request const& request, Caller const& caller) {
     return phone.decrypt(request, caller);
   };
-  auto const ask_quota = [quota](Request const& request, Caller const& /*caller*/) {
-    return get_quota(request, quota);
+  auto const ask_quota = [&gate, quota](Request const& request, Caller const& caller) {
+    return get_quota(request, caller, gate, quota);
   };
   constexpr RouteAccess login_access{.session = RouteAccess::Session::never};
   constexpr RouteAccess page_access{};

@@ -33,9 +33,9 @@ bool is_session_key(std::string_view text) {
 
 }  // namespace
 
-SessionApi::SessionApi(core::LoginService& logins, core::Gatekeeper const& gate, core::Clock const& clock,
-                       core::QuotaSource quota)
-    : logins_(logins), gate_(gate), clock_(clock), quota_(std::move(quota)) {}
+SessionApi::SessionApi(core::ByApp<core::LoginService> logins, core::Gatekeeper const& gate,
+                       core::Clock const& clock, core::QuotaSource quota)
+    : logins_(std::move(logins)), gate_(gate), clock_(clock), quota_(std::move(quota)) {}
 
 core::Task<Response> SessionApi::open(Request const& request, core::Caller const& caller) {
   BodyReader body(request.body);
@@ -47,7 +47,7 @@ core::Task<Response> SessionApi::open(Request const& request, core::Caller const
   if (brings_login && !core::is_openid(openid))
     body.fault("openid must be 1 to 128 visible ASCII characters");
   if (brings_login && !is_session_key(session_key)) body.fault("sessionKey must be base64 of 16 bytes");
-  std::ignore = read_appid(body, caller, gate_);  // one is served so far: it is that one, or a fault
+  std::string const appid = read_appid(body, caller, gate_);
   std::ignore = read_idempotency_key(request, body);
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
 
@@ -55,15 +55,15 @@ core::Task<Response> SessionApi::open(Request const& request, core::Caller const
   if (brings_login) {
     core::Identity identity{.openid = core::OpenId(std::string(openid)),
                             .session_key = core::SessionKey(std::string(session_key))};
-    opened = co_await logins_.open_session(std::move(identity));
+    opened = co_await logins_(appid).open_session(std::move(identity));
   } else {
-    opened = co_await logins_.log_in(core::JsCode(std::string(js_code)), request.request_id);
+    opened = co_await logins_(appid).log_in(core::JsCode(std::string(js_code)), request.request_id);
   }
   if (!opened) co_return problem_response(opened.error(), request);
-  co_return Response{.body = body_of(*opened)};
+  co_return Response{.body = body_of(*opened, appid)};
 }
 
-std::string SessionApi::body_of(core::OpenedSession const& opened) const {
+std::string SessionApi::body_of(core::OpenedSession const& opened, std::string_view appid) const {
   std::string_view const key = opened.signing_key.reveal();
   auto const* const key_bytes = reinterpret_cast<unsigned char const*>(key.data());
   return json::serialize(
@@ -71,8 +71,8 @@ std::string SessionApi::body_of(core::OpenedSession const& opened) const {
                    {"signingKey", core::crypto::to_base64({key_bytes, key.size()})},
                    {"expiresIn", opened.expires_in.count()},
                    {"serverTime", core::unix_seconds(clock_.wall())},
-                   {"quota", json::object{{"quick", quota_json(core::Kind::quick, quota_)},
-                                          {"realtime", quota_json(core::Kind::realtime, quota_)}}}});
+                   {"quota", json::object{{"quick", quota_json(appid, core::Kind::quick, quota_)},
+                                          {"realtime", quota_json(appid, core::Kind::realtime, quota_)}}}});
 }
 
 }  // namespace onetap::net

@@ -6,6 +6,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <exception>
+#include <utility>
 
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
@@ -33,6 +34,17 @@ std::vector<Header> header_views(HeadParser const& parser) {
   return headers;
 }
 
+// Health checks come every second, and whoever presents nothing good may come at any rate.
+RequestLog::Kind kind_in_log(Request const& request, Response const& response) {
+  constexpr int unauthorized = 401;
+  constexpr int too_many_requests = 429;
+  constexpr int internal_error = 500;
+  bool const is_probe = request.path == "/healthz" || request.path == "/readyz";
+  bool const is_one_of_many = (is_probe && response.status < internal_error) ||
+                              response.status == unauthorized || response.status == too_many_requests;
+  return is_one_of_many ? RequestLog::Kind::one_of_many : RequestLog::Kind::of_its_own;
+}
+
 bool parse(HeadParser& parser, std::string_view head) {
   error_code error;
   parser.header_limit(static_cast<std::uint32_t>(limits::header_bytes_max + 1));
@@ -58,12 +70,12 @@ Connection::Connection(Newcomer newcomer, ConnectionContext& context)
       context_(context),
       peer_(std::move(newcomer.peer)),
       remote_address_(peer_.to_string()),
-      handshake_deadline_(newcomer.deadline),
+      arrival_deadline_(newcomer.deadline),
       place_(std::move(newcomer.place)) {}
 
 core::Task<> Connection::run() {
   co_await core::shield_from_cancellation();
-  stream_.expires_at(handshake_deadline_);
+  stream_.expires_at(arrival_deadline_);
   if (context_.options.proxy_protocol) {
     bool const is_welcome = co_await learn_source();
     if (!is_welcome) co_return;
@@ -104,7 +116,7 @@ core::Task<> Connection::serve_requests() {
     if (!complete && !refusal) break;
     ++requests_;
     if (refusal) {
-      next = co_await refuse_head(*refusal);
+      next = co_await refuse_head(*refusal, std::exchange(unread_, {}));
     } else {
       next = co_await serve_one(std::move(head));
     }
@@ -113,10 +125,16 @@ core::Task<> Connection::serve_requests() {
   }
 }
 
+// Of the first byte that says anything: empty lines do not.
+core::SteadyTime Connection::head_deadline() const {
+  if (requests_ > 0) return context_.clock.steady() + limits::keep_alive_idle_time;
+  bool const waited_in_lobby = !context_.options.tls && !context_.options.proxy_protocol;
+  return waited_in_lobby ? arrival_deadline_ : context_.clock.steady() + limits::first_byte_time;
+}
+
 // False without a refusal: the client left, or said nothing for too long.
 core::Task<bool> Connection::read_head(std::string& head, std::optional<Refusal>& refusal) {
-  core::seconds const patience = requests_ == 0 ? limits::first_byte_time : limits::keep_alive_idle_time;
-  stream_.expires_at(context_.clock.steady() + patience);
+  stream_.expires_at(head_deadline());
   bool begun = false;
   while (true) {
     while (unread_.starts_with("\r\n")) unread_.erase(0, 2);  // RFC 9112 §2.2: empty lines before a request
@@ -159,9 +177,9 @@ core::Task<std::optional<Refusal>> Connection::read_body(std::string& body, std:
 
 core::Task<Connection::Next> Connection::serve_one(std::string head) {
   HeadFraming const framing = judge_head(head);
-  if (framing.refusal) co_return co_await refuse_head(*framing.refusal);
+  if (framing.refusal) co_return co_await refuse_head(*framing.refusal, std::move(head));
   HeadParser parser;
-  if (!parse(parser, head)) co_return co_await refuse_head(Refusal::bad_request);
+  if (!parse(parser, head)) co_return co_await refuse_head(Refusal::bad_request, std::move(head));
   std::vector<Header> const headers = header_views(parser);
   RequestTarget target = read_target(parser.get().target(), context_.options.path_prefix, context_.router);
   Request request{.method = parser.get().method_string(),
@@ -174,11 +192,11 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
                   .signed_target = std::move(target.as_sent),
                   .request_id = {},
                   .arrived = context_.clock.steady()};
-  request.request_id = request_id(request.header("X-Request-Id").value_or(""));
+  request.request_id = request_id(request);
   describe_sender(request);
-  bool const head_only = request.method == "HEAD";
-  constexpr unsigned http_1_1 = 11;
-  bool const client_keeps = parser.get().keep_alive() && parser.get().version() == http_1_1;
+  Manner manner{.keep_alive = framing.keeps_connection,
+                .head_only = request.method == "HEAD",
+                .logged_as = RequestLog::Kind::one_of_many};
 
   // An answer before the body is read keeps the connection only where the body has come already.
   bool const body_is_here = unread_.size() >= framing.content_length;
@@ -195,7 +213,8 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   }
   if (early) {
     if (body_is_here) unread_.erase(0, framing.content_length);
-    co_return co_await write(request, std::move(*early), client_keeps && body_is_here, head_only);
+    manner.keep_alive = manner.keep_alive && body_is_here;
+    co_return co_await write(request, std::move(*early), manner);
   }
 
   std::string body;
@@ -203,11 +222,13 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
       co_await read_body(body, framing.content_length, framing.expects_continue);
   if (unread) {
     Response refused = context_.router.refuse(*unread, {}, request);
-    co_return co_await write(request, std::move(refused), false, head_only);
+    manner.keep_alive = false;
+    co_return co_await write(request, std::move(refused), manner);
   }
   request.body = body;
   Response response = co_await answer(request, *match.route);
-  co_return co_await write(request, std::move(response), client_keeps, head_only);
+  manner.logged_as = kind_in_log(request, response);
+  co_return co_await write(request, std::move(response), manner);
 }
 
 void Connection::describe_sender(Request& request) {
@@ -249,49 +270,48 @@ core::Task<Response> Connection::answer(Request const& request, Route const& rou
   co_return context_.router.refuse(Refusal::internal, {}, request);
 }
 
-core::Task<Connection::Next> Connection::refuse_head(Refusal refusal) {
-  Request const unreadable{.method = {},
-                           .path = {},
-                           .query = {},
-                           .headers = {},
-                           .body = {},
-                           .remote_address = remote_address_,
-                           .client_address = remote_address_,
-                           .limit_key = limit_key(peer_),
-                           .request_id = request_id({}),
-                           .arrived = context_.clock.steady()};
-  Response response = context_.router.refuse(refusal, {}, unreadable);
-  co_return co_await write(unreadable, std::move(response), false, false);
+// What can be read of the head still tells the request's id, its sender and the language of the answer.
+core::Task<Connection::Next> Connection::refuse_head(Refusal refusal, std::string head) {
+  std::vector<Header> const headers = readable_fields(head);
+  Request refused{.method = {},
+                  .path = {},
+                  .query = {},
+                  .headers = headers,
+                  .body = {},
+                  .remote_address = remote_address_,
+                  .request_id = {},
+                  .arrived = context_.clock.steady()};
+  refused.request_id = request_id(refused);
+  describe_sender(refused);
+  Response response = context_.router.refuse(refusal, {}, refused);
+  Manner const manner{.logged_as = RequestLog::Kind::one_of_many};
+  co_return co_await write(refused, std::move(response), manner);
 }
 
-core::Task<Connection::Next> Connection::write(Request const& request, Response response, bool keep_alive,
-                                               bool head_only) {
-  bool const last = !keep_alive || response.close || response.raw || context_.stopping ||
-                    requests_ >= limits::requests_per_connection_max;
-  std::string const bytes = render(response, request.request_id, !last, head_only);
+core::Task<Connection::Next> Connection::write(Request const& request, Response response, Manner manner) {
+  bool const last = !manner.keep_alive || response.close || response.raw || response.perform ||
+                    context_.stopping || requests_ >= limits::requests_per_connection_max;
+  std::string const bytes = render(response, request.request_id, !last, manner.head_only);
   stream_.expires_at(context_.clock.steady() + limits::write_time);
   error_code written;
-  if (!bytes.empty()) written = co_await stream_.write(bytes);
+  if (response.perform) {
+    co_await response.perform(stream_);
+  } else if (!bytes.empty()) {
+    written = co_await stream_.write(bytes);
+  }
   if (context_.options.log_requests) {
-    auto const took = std::chrono::duration<double, std::milli>(context_.clock.steady() - request.arrived);
-    std::array const fields{core::Field("listener", context_.options.listener),
-                            core::Field("request_id", request.request_id),
-                            core::Field("method", request.method),
-                            core::Field("path", request.path_is_known ? request.path : std::string_view("-")),
-                            core::Field("status", response.status),
-                            core::Field("latency_ms", took.count()),
-                            core::Field("remote", request.client_address),
-                            core::Field("answered", !written),
-                            core::Field("problem", response.problem)};
-    bool const has_problem = !response.problem.empty();
-    context_.log.write(core::LogLevel::info, "request",
-                       std::span(fields).first(fields.size() - (has_problem ? 0 : 1)));
+    context_.requests.write({.listener = context_.options.listener,
+                             .request = request,
+                             .response = response,
+                             .answered = !written,
+                             .kind = manner.logged_as});
   }
   co_return written || last ? Next::close : Next::keep;
 }
 
-std::string Connection::request_id(std::string_view offered) const {
-  if (core::is_request_id(offered)) return std::string(offered);
+std::string Connection::request_id(Request const& request) const {
+  std::string_view const offered = request.header("X-Request-Id").value_or("");
+  if (core::is_request_id(offered) && !request.repeats_header("X-Request-Id")) return std::string(offered);
   std::array<unsigned char, 10> random{};
   core::crypto::fill_random(random);
   return core::make_request_id(context_.clock.wall(), random);

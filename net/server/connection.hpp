@@ -8,6 +8,7 @@
 #include "net/server/newcomer.hpp"
 #include "net/server/options.hpp"
 #include "net/server/repeated_line.hpp"
+#include "net/server/request_log.hpp"
 #include "net/server/router.hpp"
 #include "net/stream.hpp"
 
@@ -21,6 +22,7 @@ struct ConnectionContext {
   HttpServerOptions options;
   bool stopping = false;  // true: close after the answer under way
   AddressCounts addresses{};
+  RequestLog requests{clock, log};
   RepeatedLine crowded_address{clock, log, "connections_of_address_full",
                                "one address holds ONETAP_MAX_CONNECTIONS_PER_IP connections"};
   RepeatedLine bad_proxy_header{
@@ -48,8 +50,15 @@ class Connection {
  private:
   enum class Next { keep, close };
 
+  struct Manner {
+    bool keep_alive = false;
+    bool head_only = false;
+    RequestLog::Kind logged_as = RequestLog::Kind::of_its_own;
+  };
+
   [[nodiscard]] core::Task<bool> learn_source();
   [[nodiscard]] core::Task<> serve_requests();
+  [[nodiscard]] core::SteadyTime head_deadline() const;
   [[nodiscard]] core::Task<bool> read_head(std::string& head, std::optional<Refusal>& refusal);
   [[nodiscard]] core::Task<Next> serve_one(std::string head);
   void describe_sender(Request& request);
@@ -57,16 +66,15 @@ class Connection {
   [[nodiscard]] core::Task<std::optional<Refusal>> read_body(std::string& body, std::uint64_t size,
                                                              bool expects_continue);
   [[nodiscard]] core::Task<Response> answer(Request const& request, Route const& route) const;
-  [[nodiscard]] core::Task<Next> refuse_head(Refusal refusal);
-  [[nodiscard]] core::Task<Next> write(Request const& request, Response response, bool keep_alive,
-                                       bool head_only);
-  [[nodiscard]] std::string request_id(std::string_view offered) const;
+  [[nodiscard]] core::Task<Next> refuse_head(Refusal refusal, std::string head);
+  [[nodiscard]] core::Task<Next> write(Request const& request, Response response, Manner manner);
+  [[nodiscard]] std::string request_id(Request const& request) const;
 
   Stream stream_;
   ConnectionContext& context_;
   asio::ip::address peer_;  // with the PROXY protocol, whom the proxy speaks for
   std::string remote_address_;
-  core::SteadyTime handshake_deadline_;
+  core::SteadyTime arrival_deadline_;
   AddressCounts::Place place_;
   std::string unread_;  // received and not yet part of a request
   std::size_t requests_ = 0;

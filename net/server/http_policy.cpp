@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
 #include <charconv>
-#include <vector>
+#include <utility>
 
 #include "core/limits.hpp"
 
@@ -13,12 +13,14 @@ namespace {
 namespace limits = core::limits;
 using boost::beast::iequals;
 
+bool is_letter_or_digit(char character) {
+  auto const byte = static_cast<unsigned char>(character);
+  return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+}
+
 bool is_token_character(char character) {
   constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  auto const byte = static_cast<unsigned char>(character);
-  bool const letter_or_digit =
-      (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-  return letter_or_digit || others.find(character) != std::string_view::npos;
+  return is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
 }
 
 bool is_token(std::string_view text) {
@@ -41,6 +43,21 @@ bool is_visible(char character) {
 bool is_field_value(std::string_view value) {
   return std::ranges::all_of(
       value, [](char character) { return is_visible(character) || character == ' ' || character == '\t'; });
+}
+
+// Of a name, an address or an IPv6 literal, and a port (RFC 3986 §3.2.2).
+bool is_host_character(char character) {
+  constexpr std::string_view others = "-._~%!$&'()*+;=:[]";
+  return is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
+}
+
+bool names_close(std::string_view list) {
+  while (!list.empty()) {
+    auto const comma = std::min(list.find(','), list.size());
+    if (iequals(trim(list.substr(0, comma)), "close")) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
 }
 
 struct RequestLine {
@@ -80,7 +97,7 @@ std::optional<std::uint64_t> parse_length(std::string_view value) {
 // Walks over the fields; each rule that a field breaks ends the request.
 class FieldJudge {
  public:
-  explicit FieldJudge(bool http_1_1) : http_1_1_(http_1_1) {}
+  explicit FieldJudge(bool http_1_1) : http_1_1_(http_1_1) { framing_.keeps_connection = http_1_1; }
 
   void take(std::string_view line) {
     auto const colon = line.find(':');
@@ -92,7 +109,10 @@ class FieldJudge {
     std::string_view const value = trim(line.substr(colon + 1));
     if (iequals(name, "Content-Length")) return take_length(value);
     if (iequals(name, "Transfer-Encoding")) return refuse(Refusal::length_required);
-    if (iequals(name, "Host")) hosts_ += value.find_first_of(", \t/@") == std::string_view::npos ? 1 : 2;
+    if (iequals(name, "Host")) return take_host(value);
+    if (iequals(name, "Connection") && names_close(value)) framing_.keeps_connection = false;
+    if (iequals(name, "Content-Type") && std::exchange(has_content_type_, true))
+      return refuse(Refusal::bad_request);
     if (iequals(name, "Upgrade")) return refuse(Refusal::bad_request);
     if (iequals(name, "Expect")) return take_expectation(value);
   }
@@ -115,6 +135,11 @@ class FieldJudge {
     framing_.has_content_length = true;
   }
 
+  void take_host(std::string_view value) {
+    if (!std::ranges::all_of(value, is_host_character)) return refuse(Refusal::bad_request);
+    ++hosts_;
+  }
+
   void take_expectation(std::string_view value) {
     if (!iequals(value, "100-continue")) return refuse(Refusal::bad_request);
     framing_.expects_continue = http_1_1_;
@@ -123,6 +148,7 @@ class FieldJudge {
   bool http_1_1_;
   std::size_t fields_ = 0;
   int hosts_ = 0;
+  bool has_content_type_ = false;
   HeadFraming framing_;
 };
 
@@ -143,6 +169,22 @@ HeadFraming judge_head(std::string_view head) {
     rest.remove_prefix(end + 2);
   }
   return judge.finish();
+}
+
+std::vector<Header> readable_fields(std::string_view head) {
+  std::vector<Header> fields;
+  auto end = head.find('\n');
+  while (end != std::string_view::npos && fields.size() < limits::header_fields_max) {
+    head.remove_prefix(end + 1);
+    end = head.find('\n');
+    std::string_view line = head.substr(0, end == std::string_view::npos ? 0 : end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    auto const colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    Header const field{.name = line.substr(0, colon), .value = trim(line.substr(colon + 1))};
+    if (is_token(field.name) && is_field_value(field.value)) fields.push_back(field);
+  }
+  return fields;
 }
 
 std::size_t end_of_head(std::string_view bytes) {

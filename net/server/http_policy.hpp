@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "net/message.hpp"
 
@@ -15,10 +16,14 @@ struct HeadFraming {
   std::uint64_t content_length = 0;
   bool has_content_length = false;
   bool expects_continue = false;
+  bool keeps_connection = false;  // HTTP/1.1, and no Connection field says close
 };
 
 /// `head` ends with the empty line.
 [[nodiscard]] HeadFraming judge_head(std::string_view head);
+
+/// The fields that can be read in a head that is refused or not complete, for the answer and the log only.
+[[nodiscard]] std::vector<Header> readable_fields(std::string_view head);
 
 /// Where the head ends (one past its empty line), or 0 when it is not complete yet.
 [[nodiscard]] std::size_t end_of_head(std::string_view bytes);

@@ -61,7 +61,8 @@ struct HttpServer::Implementation {
                .router = std::move(its_router),
                .options = std::move(its_options)},
         acceptor(its_loop),
-        full(its_clock, its_log, "connections_full", "ONETAP_MAX_CONNECTIONS are held: newcomers are closed"),
+        full(its_clock, its_log, "connections_full",
+             "ONETAP_MAX_CONNECTIONS are held: who has not said a word is closed, else the newcomer"),
         out_of_descriptors(its_clock, its_log, "descriptors_exhausted",
                            "raise LimitNOFILE, or lower ONETAP_MAX_CONNECTIONS: newcomers are closed"),
         lobby(its_clock, first_byte_patience(shared.options),
@@ -92,16 +93,17 @@ struct HttpServer::Implementation {
   // Whoever is not let into the lobby finds the connection closed.
   void take_in(tcp::socket socket, asio::ip::address peer) {
     HttpServerOptions const& options = shared.options;
-    if (held() >= options.connections_max) {
-      full.happened(options.listener);
-      return;
-    }
     if (options.proxy_protocol && !is_within(options.trusted_proxies, peer)) {
       shared.bad_proxy_header.happened(options.listener);
       return;
     }
     auto place = shared.place_for(peer);
     if (!place) return;
+    if (held() >= options.connections_max) {
+      full.happened(options.listener);
+      // A flood of silent connections pushes out itself, and whoever has something to say gets in.
+      if (!lobby.send_oldest_away()) return;
+    }
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     lobby.enter({.socket = std::move(socket), .peer = std::move(peer), .place = std::move(*place)});

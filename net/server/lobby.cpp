@@ -1,12 +1,32 @@
 #include "net/server/lobby.hpp"
 
+#include <sys/socket.h>
+
 #include <boost/system/error_code.hpp>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
 namespace onetap::net {
 
 using boost::system::error_code;
+
+namespace {
+
+enum class Heard { word, nothing, end };
+
+// Looks without taking. That a wait has ended proves nothing: Asio ends one, too, when an event of the socket
+// that had this place in its table before arrives late.
+Heard listen(asio::ip::tcp::socket& socket) {
+  if (!socket.is_open()) return Heard::end;
+  char byte = 0;
+  ssize_t const size = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (size > 0) return Heard::word;
+  bool const is_waiting = size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+  return is_waiting ? Heard::nothing : Heard::end;
+}
+
+}  // namespace
 
 Lobby::Lobby(core::Clock& clock, core::SteadyTime::duration patience, OnWord on_word)
     : clock_(clock), patience_(patience), on_word_(std::move(on_word)) {}
@@ -15,18 +35,21 @@ Lobby::~Lobby() { assert(waiting_.empty() && "a lobby has been left before it go
 
 void Lobby::enter(Newcomer newcomer) {
   newcomer.deadline = clock_.steady() + patience_;
-  auto const place = waiting_.insert(waiting_.end(), std::move(newcomer));
-  place->socket.async_wait(asio::socket_base::wait_read,
-                           [this, place](error_code /*error*/) { leave(place); });
+  wait(waiting_.insert(waiting_.end(), std::move(newcomer)));
+}
+
+void Lobby::wait(Waiting::iterator newcomer) {
+  newcomer->socket.async_wait(asio::socket_base::wait_read,
+                              [this, newcomer](error_code /*error*/) { leave(newcomer); });
 }
 
 // The one way out: closing a socket ends its wait.
 void Lobby::leave(Waiting::iterator newcomer) {
+  Heard const heard = listen(newcomer->socket);
+  if (heard == Heard::nothing) return wait(newcomer);
   Newcomer leaving = std::move(*newcomer);
   waiting_.erase(newcomer);
-  error_code ignored;
-  bool const has_spoken = leaving.socket.available(ignored) > 0;  // else it has hung up, or was closed
-  if (has_spoken) on_word_(std::move(leaving));
+  if (heard == Heard::word) on_word_(std::move(leaving));
   if (closed_ && waiting_.empty()) ended_.notify_all();
 }
 
@@ -52,6 +75,17 @@ void Lobby::send_away(core::SteadyTime due) {
     if (newcomer.deadline > due) return;
     newcomer.socket.close(ignored);
   }
+}
+
+bool Lobby::send_oldest_away() {
+  for (Newcomer& newcomer : waiting_) {
+    error_code error;
+    bool const is_silent = newcomer.socket.is_open() && newcomer.socket.available(error) == 0 && !error;
+    if (!is_silent) continue;  // about to leave
+    newcomer.socket.close(error);
+    return true;
+  }
+  return false;
 }
 
 void Lobby::close() {

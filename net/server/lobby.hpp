@@ -30,6 +30,9 @@ class Lobby {
   /// Closes whoever has waited too long, until close() was called and the last one has left.
   [[nodiscard]] core::Task<> run();
 
+  /// Closes who has waited longest without a word; false where there is nobody.
+  bool send_oldest_away();
+
   /// Closes all who wait.
   void close();
 
@@ -38,6 +41,7 @@ class Lobby {
  private:
   using Waiting = std::list<Newcomer>;
 
+  void wait(Waiting::iterator newcomer);
   void leave(Waiting::iterator newcomer);
   [[nodiscard]] core::SteadyTime next_deadline() const;
   void send_away(core::SteadyTime due);

@@ -32,6 +32,11 @@ class Dialer {
   [[nodiscard]] core::Task<> run() { return names_.run(); }
   void stop() { names_.stop(); }
 
+  /// For the proxy, from the next connection on; nothing where there is none.
+  void use(ProxyCredentials credentials) {
+    if (route_.proxy) route_.proxy->credentials = std::move(credentials);
+  }
+
   /// By `deadline`, and within limits::wechat_connect_time. The failure is the last one's, and its detail
   /// tells of each address.
   [[nodiscard]] core::Task<Dialed> dial(core::SteadyTime deadline);

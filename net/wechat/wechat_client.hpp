@@ -25,6 +25,9 @@ class WeChatClient final : public core::WeChat {
   /// `observer` hears of every reply, before whoever asked.
   void on_reply(std::function<void(core::WeChatReply const&)> observer) { observer_ = std::move(observer); }
 
+  /// For the proxy, from the next connection on; nothing where there is none.
+  void use(ProxyCredentials credentials) { dialer_.use(std::move(credentials)); }
+
   /// Keeps the addresses fresh, until stop().
   [[nodiscard]] core::Task<> run();
   void stop();

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -296,6 +298,98 @@ TEST_CASE("the control surface says what it cannot use") {
     net::HttpAnswer const no_method = co_await stage.ask("GET", "/sandbox/reset", "");
     CHECK(no_method.status == 405);
     CHECK(no_method.header("Allow") == "POST");
+  };
+  stage.run(play);
+}
+
+TEST_CASE("an answer breaks on its way as its code says") {
+  using enum core::TransportFailure;
+  struct Line {
+    std::string_view code;
+    core::TransportFailure failure;  // none: a whole HTTP answer
+  };
+  constexpr std::array lines{Line{"sandbox-unread", connection_lost},
+                             Line{"sandbox-torn", connection_lost},
+                             Line{"sandbox-cut", connection_lost},
+                             Line{"sandbox-length-long", connection_lost},
+                             Line{"sandbox-tls-alert", connection_lost},
+                             Line{"sandbox-no-goodbye", malformed},
+                             Line{"sandbox-length-twice", malformed},
+                             Line{"sandbox-bad-chunk", malformed},
+                             Line{"sandbox-huge", too_large},
+                             Line{"sandbox-length-short", none}};
+  Stage stage;
+  auto const play = [&]() -> core::Task<> {
+    std::string const token = co_await stage.token();
+    for (Line const& line : lines) {
+      CAPTURE(line.code);
+      net::HttpAnswer const answer = co_await stage.exchange(token, std::string(line.code));
+      CHECK(answer.failure == line.failure);
+    }
+  };
+  stage.run(play);
+}
+
+TEST_CASE("a reset is one, and TLS's failure is an alert") {
+  Stage stage;
+  auto const play = [&]() -> core::Task<> {
+    std::string const token = co_await stage.token();
+    net::HttpAnswer const torn = co_await stage.exchange(token, "sandbox-torn");
+    CHECK(torn.failure_detail == boost::system::error_code(asio::error::connection_reset).message());
+    net::TlsContext const trusted = stage.trust();
+    net::Stream stream = stage.connection(trusted, "localhost");
+    std::ignore = co_await stream.connect(stage.endpoint());
+    std::ignore = co_await stream.handshake();
+    std::string const target = "/wxa/business/getuserphonenumber?access_token=" + token;
+    std::string const body = R"({"code":"sandbox-tls-alert"})";
+    net::HttpRequest const request{.method = "POST", .host = "localhost", .target = target, .body = body};
+    net::HttpAnswer const answer = co_await net::send_request(stream, request);
+    CHECK(answer.failure == core::TransportFailure::connection_lost);
+    CHECK(stream.tls_error().find("alert") != std::string::npos);
+  };
+  stage.run(play);
+}
+
+TEST_CASE("an answer that drips begins to come, and ends when the sandbox stops") {
+  Stage stage;
+  auto const play = [&]() -> core::Task<> {
+    std::string const token = co_await stage.token();
+    net::TlsContext const trusted = stage.trust();
+    net::Stream stream = stage.connection(trusted, "localhost");
+    std::ignore = co_await stream.connect(stage.endpoint());
+    std::ignore = co_await stream.handshake();
+    std::string const body = R"({"code":"sandbox-drip"})";
+    std::ignore = co_await stream.write(
+        "POST /wxa/business/getuserphonenumber?access_token=" + token +
+        " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    std::string received(64, '\0');
+    auto const first = co_await stream.read_some(received);
+    REQUIRE(first.has_value());
+    CHECK(*first == 1);
+  };
+  stage.run(play);
+}
+
+TEST_CASE("the control surface: codes that fare as another, and a dead token given again") {
+  Stage stage;
+  auto const play = [&]() -> core::Task<> {
+    std::string const token = co_await stage.token();
+    net::HttpAnswer const next =
+        co_await stage.ask("POST", "/sandbox/next", R"({"testCode":"sandbox-busy","times":1})");
+    CHECK(next.status == 200);
+    net::HttpAnswer const busy = co_await stage.exchange(token, "sandbox-ok");
+    CHECK(errcode_of(busy) == -1);
+    for (char const* const body : {"{}", R"({"testCode":"visa","times":1})", R"({"testCode":"sandbox-ok"})",
+                                   R"({"testCode":"sandbox-ok","times":-1})"}) {
+      CAPTURE(body);
+      net::HttpAnswer const unusable = co_await stage.ask("POST", "/sandbox/next", body);
+      CHECK(unusable.status == 400);
+    }
+    net::HttpAnswer const no_switch = co_await stage.ask("POST", "/sandbox/token/expire", R"({"again":1})");
+    CHECK(no_switch.status == 400);
+    std::ignore = co_await stage.ask("POST", "/sandbox/token/expire", R"({"again":true})");
+    std::string const again = co_await stage.token();
+    CHECK(again == token);
   };
   stage.run(play);
 }

@@ -31,15 +31,25 @@ TEST_CASE("the table has every path that the sandbox promises, each once, descri
     codes.insert(line.code);
     CHECK_FALSE(line.english.empty());
     CHECK_FALSE(line.chinese.empty());
-    bool const has_errcode =
-        line.behaviour == TestBehaviour::refuse || line.behaviour == TestBehaviour::expire_token;
+    bool const has_errcode = line.behaviour == TestBehaviour::refuse ||
+                             line.behaviour == TestBehaviour::expire_token ||
+                             line.behaviour == TestBehaviour::busy_but_used_up;
     CHECK((line.errcode != 0) == has_errcode);
   }
-  CHECK(codes == std::set<std::string_view>{
-                     "sandbox-ok", "sandbox-expired", "sandbox-busy", "sandbox-slow", "sandbox-reset",
-                     "sandbox-garbage", "sandbox-http500", "sandbox-minute-limit", "sandbox-daily-limit",
-                     "sandbox-unauthorized", "sandbox-token-expired", "sandbox-foreign", "sandbox-no-quota",
-                     "sandbox-used", "sandbox-ip", "sandbox-abroad", "sandbox-unknown"});
+  CHECK(codes ==
+        std::set<std::string_view>{"sandbox-ok",           "sandbox-expired",       "sandbox-busy",
+                                   "sandbox-slow",         "sandbox-reset",         "sandbox-garbage",
+                                   "sandbox-http500",      "sandbox-minute-limit",  "sandbox-daily-limit",
+                                   "sandbox-unauthorized", "sandbox-token-expired", "sandbox-foreign",
+                                   "sandbox-no-quota",     "sandbox-used",          "sandbox-ip",
+                                   "sandbox-abroad",       "sandbox-unknown",       "sandbox-unread",
+                                   "sandbox-torn",         "sandbox-cut",           "sandbox-half-json",
+                                   "sandbox-drip",         "sandbox-huge",          "sandbox-length-short",
+                                   "sandbox-length-long",  "sandbox-length-twice",  "sandbox-bad-chunk",
+                                   "sandbox-gzip",         "sandbox-redirect",      "sandbox-http502",
+                                   "sandbox-empty",        "sandbox-errcode-twice", "sandbox-nan",
+                                   "sandbox-deep",         "sandbox-tls-alert",     "sandbox-no-goodbye",
+                                   "sandbox-spent",        "sandbox-errcode-text"});
   CHECK(codes.size() == test_codes.size());
 }
 

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <regex>
@@ -512,5 +514,82 @@ TEST_CASE("a reset forgets codes, tokens and journal") {
   caller.state.reset();
   CHECK(caller.state.journal().total_calls() == 0);
   CHECK(json::parse(caller.exchange_with(token, "sandbox-ok").body).at("errcode").as_int64() == 40001);
+  CHECK(caller.errcode("sandbox-ok") == 0);
+}
+
+TEST_CASE("what is broken before anybody looks at the code leaves it good, what is broken later uses it up") {
+  Caller caller;
+  struct Line {
+    std::string_view code;
+    bool uses_up;
+  };
+  constexpr std::array lines{Line{"sandbox-unread", false},       Line{"sandbox-redirect", false},
+                             Line{"sandbox-http502", false},      Line{"sandbox-empty", false},
+                             Line{"sandbox-nan", false},          Line{"sandbox-deep", false},
+                             Line{"sandbox-torn", true},          Line{"sandbox-cut", true},
+                             Line{"sandbox-half-json", true},     Line{"sandbox-drip", true},
+                             Line{"sandbox-huge", true},          Line{"sandbox-length-short", true},
+                             Line{"sandbox-length-long", true},   Line{"sandbox-length-twice", true},
+                             Line{"sandbox-bad-chunk", true},     Line{"sandbox-gzip", true},
+                             Line{"sandbox-errcode-text", true},  Line{"sandbox-tls-alert", true},
+                             Line{"sandbox-errcode-twice", true}, Line{"sandbox-no-goodbye", true}};
+  for (Line const& line : lines) {
+    CAPTURE(line.code);
+    std::ignore = caller.exchange(std::string(line.code));
+    CodeCounts const counts = caller.state.journal().counts_of(digest_of(line.code));
+    CHECK(counts.numbers == (line.uses_up ? 1 : 0));
+    WechatAnswer const again = caller.exchange(std::string(line.code));
+    bool const is_refused = again.body.find("40029") != std::string::npos && again.manner == Manner::at_once;
+    CHECK(is_refused == line.uses_up);
+  }
+}
+
+TEST_CASE("-1, and the code is used up all the same") {
+  Caller caller;
+  CHECK(caller.errcode("sandbox-spent-1") == -1);
+  CHECK(caller.errcode("sandbox-spent-1") == 40029);
+}
+
+TEST_CASE("spoilt JSON: half of it, compressed, with errcode as a string, or twice, or NaN, or very deep") {
+  Caller caller;
+  auto const is_json = [](std::string const& body) {
+    boost::system::error_code failure;
+    std::ignore = json::parse(body, failure);
+    return !failure;
+  };
+  CHECK_FALSE(is_json(caller.exchange("sandbox-half-json").body));
+  CHECK(caller.number("sandbox-errcode-text").at("errcode").as_string() == "0");
+  CHECK(caller.exchange("sandbox-errcode-twice").body.starts_with(R"({"errcode":40029,"errcode":0,)"));
+  CHECK_FALSE(is_json(caller.exchange("sandbox-nan").body));
+  CHECK(std::ranges::count(caller.exchange("sandbox-deep").body, '[') == 10'000);
+  WechatAnswer const zipped = caller.exchange("sandbox-gzip");
+  CHECK(zipped.body.starts_with("\x1f\x8b\x08"));
+  REQUIRE(zipped.headers.size() == 1);
+  CHECK(zipped.headers[0] == std::pair<std::string, std::string>("Content-Encoding", "gzip"));
+  WechatAnswer const moved = caller.exchange("sandbox-redirect");
+  CHECK(moved.status == 302);
+  CHECK(moved.headers[0].first == "Location");
+}
+
+TEST_CASE("so many codes, whatever they are, fare as the one that was named") {
+  Caller caller;
+  caller.state.treat_next_as(*find_test_code("sandbox-minute-limit"), 2);
+  CHECK(caller.errcode("sandbox-ok-1") == 45011);
+  CHECK(caller.errcode("sandbox-expired-1") == 45011);
+  CHECK(caller.state.journal().calls().back().test_code == "sandbox-minute-limit");
+  CHECK(caller.errcode("sandbox-ok-1") == 0);
+  caller.state.treat_next_as(*find_test_code("sandbox-minute-limit"), 2);
+  caller.state.reset();
+  CHECK(caller.errcode("sandbox-ok-2") == 0);
+}
+
+TEST_CASE("a dead token can be given again and again, until it is killed for good") {
+  Caller caller;
+  std::string const token = caller.token();
+  caller.state.kill_tokens(40001, true);
+  CHECK(caller.token() == token);
+  CHECK(caller.errcode("sandbox-ok") == 40001);
+  caller.state.kill_tokens(40001);
+  CHECK(caller.token() != token);
   CHECK(caller.errcode("sandbox-ok") == 0);
 }

@@ -211,6 +211,23 @@ TEST_CASE("values that cannot be used name their variable") {
   }
 }
 
+TEST_CASE("several mini programs come from a file, and then from nowhere else") {
+  Files files = usual_files;
+  files["apps"] = R"({"apps":[{"appid":"wx1","secretFile":"s"},{"appid":"wx2","secretFile":"s"}]})";
+  files["s"] = "0123456789abcdef0123456789abcdef";
+  Environment apps = complete({{"ONETAP_APPS", "apps"}, {"APPID", ""}, {"SECRET", ""}});
+  Settings const settings = accept({}, apps, files).settings;
+  REQUIRE(settings.mini_programs.size() == 2);
+  CHECK(settings.mini_programs.back().appid == "wx2");
+  CHECK(accept({}, complete({})).settings.mini_programs.size() == 1);
+  apps["APPID"] = "wx0123456789abcdef";
+  CHECK(names(refuse({}, apps, files), "APPID"));
+  apps["APPID"] = "";
+  apps["ONETAP_VERIFY"] = "none";
+  apps["ONETAP_LISTEN"] = "127.0.0.1:1";
+  CHECK(names(refuse({}, apps, files), "ONETAP_VERIFY"));
+}
+
 TEST_CASE("the access_token comes from WeChat's stable endpoint, from the plain one, or from a file") {
   CHECK(accept({}, complete({})).settings.token_endpoint == core::TokenEndpoint::stable);
   CHECK(accept({}, complete({{"ONETAP_TOKEN_MODE", "token"}})).settings.token_endpoint ==

@@ -95,6 +95,18 @@ TEST_CASE("behind a trusted proxy the sender is whom the proxy names, in the log
   CHECK(bench.logged(R"("remote":"198.51.100.1")"));
 }
 
+TEST_CASE("behind a trusted proxy the log names the sender of a refused request, too") {
+  ServerBench bench(false, {.trusted_proxies = ranges("127.0.0.0/8")});
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    std::string const fields = "X-Forwarded-For: 198.51.100.1\r\nTransfer-Encoding: chunked\r\n";
+    Received const answer = co_await client.ask(get("/sender", fields));
+    CHECK(answer.status() == 411);
+  };
+  bench.run(test());
+  CHECK(bench.logged(R"("remote":"198.51.100.1")"));
+}
+
 TEST_CASE("a proxy that nobody has named is told of once, with the line to add") {
   ServerBench bench(false, {.expects_proxies = true});
   auto test = [&bench]() -> core::Task<> {
@@ -334,29 +346,46 @@ TEST_CASE("what cannot become a ClientHello is not waited for") {
   }
 }
 
-TEST_CASE("clients that have not said a word count as connections, in total and by address") {
-  for (bool const by_address : {false, true}) {
-    CAPTURE(by_address);
-    net::HttpServerOptions options;
-    (by_address ? options.connections_per_address_max : options.connections_max) = 1;
-    ServerBench bench(true, options);
-    auto test = [&bench]() -> core::Task<> {
-      {
-        RawPeer silent = co_await connect_in_the_clear(bench);
-        RawPeer second = co_await connect_in_the_clear(bench);
-        bool const refused = co_await second.ends();
-        CHECK(refused);
-        CHECK(bench.server->connections() == 1);
-      }
-      while (bench.server->connections() > 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
-      RawPeer third = co_await bench.connect();
-      Received const served = co_await third.ask(get("/hello"));
-      CHECK(served.status() == 200);
+TEST_CASE("clients that have not said a word count as connections of their address") {
+  ServerBench bench(true, {.connections_per_address_max = 1});
+  auto test = [&bench]() -> core::Task<> {
+    {
+      RawPeer silent = co_await connect_in_the_clear(bench);
+      RawPeer second = co_await connect_in_the_clear(bench);
+      bool const refused = co_await second.ends();
+      CHECK(refused);
       CHECK(bench.server->connections() == 1);
-    };
-    bench.run(test());
-    CHECK(bench.logged(by_address ? "connections_of_address_full" : "connections_full"));
-  }
+    }
+    while (bench.server->connections() > 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+    RawPeer third = co_await bench.connect();
+    Received const served = co_await third.ask(get("/hello"));
+    CHECK(served.status() == 200);
+    CHECK(bench.server->connections() == 1);
+  };
+  bench.run(test());
+  CHECK(bench.logged("connections_of_address_full"));
+}
+
+TEST_CASE("where all places are held by clients that say nothing, who has been silent longest makes room") {
+  ServerBench bench(true, {.connections_max = 2});
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer first = co_await connect_in_the_clear(bench);
+    RawPeer second = co_await connect_in_the_clear(bench);
+    RawPeer speaking = co_await bench.connect();
+    bool const first_ended = co_await first.ends();
+    CHECK(first_ended);
+    Received const served = co_await speaking.ask(get("/hello"));
+    CHECK(served.status() == 200);
+    CHECK(bench.server->connections() == 2);
+    RawPeer third = co_await connect_in_the_clear(bench);
+    bool const second_ended = co_await second.ends();
+    CHECK(second_ended);
+    Received const still = co_await speaking.ask(get("/hello"));
+    CHECK(still.status() == 200);
+    CHECK(bench.server->connections() == 2);
+  };
+  bench.run(test());
+  CHECK(count_of(bench.lines, "connections_full") == 1);
 }
 
 TEST_CASE("stop sends clients away that have not said a word") {

@@ -56,6 +56,36 @@ TEST_CASE("the framing tells the length, and whether the client waits for a go-a
   CHECK_FALSE(plain.expects_continue);
 }
 
+TEST_CASE("whatever says close closes, and HTTP/1.0 always does") {
+  auto const keeps = [](std::string const& fields) { return judge_head(hosted(fields)).keeps_connection; };
+  CHECK(keeps(""));
+  CHECK(keeps("Connection: keep-alive\r\n"));
+  CHECK(keeps("Connection: closed, not-close\r\n"));
+  CHECK(keeps("X-Connection: close\r\n"));
+  CHECK_FALSE(keeps("Connection: close\r\n"));
+  CHECK_FALSE(keeps("Connection: keep-alive\r\nConnection: close\r\n"));
+  CHECK_FALSE(keeps("Connection: close\r\nConnection: keep-alive\r\n"));
+  CHECK_FALSE(keeps("connection: keep-alive,\tCLOSE \r\n"));
+  CHECK_FALSE(keeps("Connection: close,keep-alive\r\n"));
+  CHECK_FALSE(judge_head("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").keeps_connection);
+}
+
+TEST_CASE("of a head that is refused the fields are read that can be read") {
+  auto const read = [](std::string const& head) {
+    std::string fields;
+    for (Header const& field : readable_fields(head))
+      fields += std::string(field.name) + "=" + std::string(field.value) + ";";
+    return fields;
+  };
+  CHECK(read("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id:  1 \r\n\r\n") == "Host=a;X-Request-Id=1;");
+  CHECK(read("nonsense\nA: 1\nB: 2\n\n") == "A=1;B=2;");
+  CHECK(read("GET / HTTP/1.1\r\nA : 1\r\n folded: x\r\nnothing\r\nB: \x01\r\nC: 3\r\n\r\n") == "C=3;");
+  CHECK(read("GET / HTTP/1.1\r\nA: 1\r\nB: not yet compl") == "A=1;");
+  CHECK(read("A: 1").empty());
+  CHECK(read("").empty());
+  CHECK(readable_fields("GET / HTTP/1.1\r\n" + repeated_fields(1000)).size() == limits::header_fields_max);
+}
+
 TEST_CASE("an expectation of HTTP/1.0 is none") {
   HeadFraming const framing =
       judge_head("POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n");

@@ -120,6 +120,24 @@ TEST_CASE("each newcomer has the whole of its time, whoever came or left before"
   CHECK_FALSE(is_open(third));
 }
 
+TEST_CASE("who has been silent longest is sent away when asked, and whoever has spoken is not") {
+  LobbyBench bench;
+  tcp::socket speaking = bench.come();
+  tcp::socket first = bench.come();
+  tcp::socket second = bench.come();
+  speaking.send(asio::buffer("x", 1));
+  CHECK(bench.lobby.send_oldest_away());
+  CHECK_FALSE(is_open(first));
+  CHECK(is_open(second));
+  CHECK(bench.lobby.send_oldest_away());
+  CHECK_FALSE(is_open(second));
+  CHECK_FALSE(bench.lobby.send_oldest_away());
+  bench.await_spoken(1);
+  bench.clock.settle();
+  CHECK(bench.lobby.size() == 0);
+  CHECK_FALSE(bench.lobby.send_oldest_away());
+}
+
 TEST_CASE("who hangs up or breaks off without a word is forgotten at once") {
   for (bool const breaks_off : {false, true}) {
     CAPTURE(breaks_off);

@@ -53,7 +53,11 @@ struct NetBench {
   asio::io_context loop;
   LaggingClock clock{loop.get_executor()};
   std::vector<std::string> lines;
-  core::Log log{[this](core::LogLevel, std::string_view line) { lines.emplace_back(line); },
+  std::function<void(std::string_view line)> on_line;  // what a test does at a moment that the log tells of
+  core::Log log{[this](core::LogLevel, std::string_view line) {
+                  lines.emplace_back(line);
+                  if (on_line) on_line(line);
+                },
                 core::LogLevel::debug, [this] { return clock.wall(); }};
 
   /// Runs the test, then `at_end`, then everything until nothing is left to do.

@@ -30,12 +30,13 @@ struct Surface : GateBench {
               .user = user,
               .everybody = {},
               .seed = "seed"}),
-        phone(consuming, decrypting, gate, keyring, {.send_openid = send_openid}),
+        phone([this](std::string_view) -> core::ConsumeService& { return consuming; }, decrypting, gate,
+              keyring, {.send_openid = send_openid}),
         router(net::public_routes({.gate = gate,
                                    .load = load,
                                    .sessions = session_api,
                                    .phone = phone,
-                                   .quota = [this](core::Kind) { return quota; }})) {}
+                                   .quota = [this](std::string_view, core::Kind) { return quota; }})) {}
 
   struct Sent {
     std::string_view method = "POST";
@@ -99,7 +100,8 @@ struct Surface : GateBench {
   core::DecryptService decrypting{
       {.clock = clock, .ledger = ledger, .sessions = disk, .keyring = keyring, .log = log}};
   core::Gatekeeper gate;
-  net::SessionApi session_api{logins, gate, clock, [this](core::Kind) { return quota; }};
+  net::SessionApi session_api{[this](std::string_view) -> core::LoginService& { return logins; }, gate, clock,
+                              [this](std::string_view, core::Kind) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
   net::PhoneApi phone;
   net::Router router;

@@ -70,8 +70,10 @@ struct ServerBench : NetBench {
   }
 
  private:
-  static Response refuse(Refusal refusal, std::string_view allowed, Request const& /*request*/) {
+  static Response refuse(Refusal refusal, std::string_view allowed, Request const& request) {
     Response response{.status = status_of(refusal), .content_type = "text/plain", .body = "refused"};
+    if (auto const language = request.header("Accept-Language"))
+      response.body += " " + std::string(*language);
     if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
     return response;
   }
@@ -127,6 +129,15 @@ struct ServerBench : NetBench {
       clock.lag = limits::body_time + 1s;
       return std::nullopt;
     };
+    // More than the sockets of both sides hold, once its client has been given little time to read it.
+    auto const large = [this](Request const&) -> core::Task<Response> {
+      clock.lag = limits::write_time - 100ms;
+      constexpr std::size_t bytes = 32UL * 1024 * 1024;
+      co_return Response{.content_type = "text/plain", .body = std::string(bytes, 'x')};
+    };
+    auto const limited = [](Request const&) -> core::Task<Response> {
+      co_return Response{.status = 429, .problem = "RATE_LIMITED"};
+    };
     auto const broken = [](Request const&) -> core::Task<Response> {
       co_return Response{.raw = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"};
     };
@@ -152,7 +163,10 @@ struct ServerBench : NetBench {
              {.method = "GET", .path = "/fail", .handle = fail},
              {.method = "GET", .path = "/broken", .handle = broken},
              {.method = "GET", .path = "/silent", .handle = silent},
-             {.method = "GET", .path = "/last", .handle = last}},
+             {.method = "GET", .path = "/last", .handle = last},
+             {.method = "GET", .path = "/large", .handle = large},
+             {.method = "GET", .path = "/limited", .handle = limited},
+             {.method = "GET", .path = "/healthz", .handle = echoes}},
             refuse};
   }
 };

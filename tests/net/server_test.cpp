@@ -121,6 +121,7 @@ TEST_CASE("what the head alone decides is answered by its status, and the connec
       "2\r\n\r\n{}",
       200, true);
   check_answer(get("/hello", "Connection: close\r\n"), 200, false);
+  check_answer(get("/hello", "Connection: keep-alive\r\nConnection: close\r\n"), 200, false);
   check_answer("GET /hello HTTP/1.0\r\n\r\n", 200, false);
   check_answer(get("/last"), 200, false);
 }
@@ -221,6 +222,8 @@ TEST_CASE("a request id is taken over where it is well-formed, and made where no
     Received const none = co_await client.ask(get("/hello"));
     CHECK(none.header("X-Request-Id").size() == 26);
     CHECK(none.header("X-Request-Id") != bad.header("X-Request-Id"));
+    Received const two = co_await client.ask(get("/hello", "X-Request-Id: a\r\nX-Request-Id: b\r\n"));
+    CHECK(two.header("X-Request-Id").size() == 26);
   };
   bench.run(test());
   CHECK(bench.logged(R"("request_id":"my-id.1")"));
@@ -355,6 +358,30 @@ TEST_CASE("a client that stops half way is told so, plain and with TLS") {
       CHECK(bench.handled.empty());
     }
   }
+}
+
+TEST_CASE("a request that is refused by its head keeps its id, and its client's language") {
+  std::string const said = "X-Request-Id: my-id.1\r\nAccept-Language: en\r\n";
+  for (std::string const& head :
+       {get("/hello", said + "Transfer-Encoding: chunked\r\n"),
+        get("/hello", "Content-Length: 1\r\nContent-Length: 2\r\n" + said),
+        get("/hello", said + "X: " + std::string(limits::header_bytes_max, 'a') + "\r\n"),
+        get("/hello", said + "X: " + std::string(3 * limits::header_bytes_max, 'a') + "\r\n"),
+        "GET /hello HTTP/1.1\nHost: a\n" + said + "\n"}) {
+    CAPTURE(head.substr(0, 100));
+    ServerBench bench;
+    auto test = [&bench, &head]() -> core::Task<> {
+      RawPeer client = co_await bench.connect();
+      Received const answer = co_await client.ask(head);
+      CHECK(answer.status() >= 400);
+      CHECK(answer.header("X-Request-Id") == "my-id.1");
+      CHECK(answer.body == "refused en");
+      CHECK(answer.header("Connection") == "close");
+    };
+    bench.run(test());
+    CHECK(bench.logged(R"("request_id":"my-id.1")"));
+  }
+  check_answer(get("/hello", "X-Request-Id: a\r\nX-Request-Id: b\r\nUpgrade: h2c\r\n"), 400, false);
 }
 
 TEST_CASE("a client that says nothing is left without a word") {

@@ -101,7 +101,9 @@ struct ProxyBench : NetBench {
           co_await asio::async_write(socket, asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
       if (error) co_return;
     }
-    if (answering == established) co_await carry(std::move(socket));
+    bool const is_tunnel = answering.starts_with("HTTP/1.") && answering.find(" 200 ") != std::string::npos &&
+                           answering.ends_with("\r\n\r\n");
+    if (is_tunnel) co_await carry(std::move(socket));
   }
 
   struct Tunnel {
@@ -112,7 +114,8 @@ struct ProxyBench : NetBench {
   core::Task<> carry(net::tcp::socket socket) {
     net::tcp::socket onward(loop);
     net::tcp::endpoint const wechat(asio::ip::make_address("127.0.0.1"), peer.port());
-    co_await onward.async_connect(wechat, asio::use_awaitable);
+    auto [gone] = co_await onward.async_connect(wechat, asio::as_tuple(asio::use_awaitable));
+    if (gone) co_return;
     auto const tunnel = std::make_shared<Tunnel>(std::move(socket), std::move(onward));
     tasks.spawn(pump(tunnel, tunnel->page, tunnel->wechat));
     tasks.spawn(pump(tunnel, tunnel->wechat, tunnel->page));
@@ -164,8 +167,24 @@ TEST_CASE("the proxy is told who we are, and WeChat is not") {
   CHECK(bench.peer.requests.front().find("Proxy-Authorization") == std::string::npos);
 }
 
+TEST_CASE("a new password counts from the next connection on") {
+  ProxyBench bench("user:old");
+  auto test = [&]() -> core::Task<> {
+    core::LineResult const before = co_await bench.client->open_line(bench.clock.steady() + patience);
+    CHECK(before.line != nullptr);
+    bench.client->use(net::ProxyCredentials("user:new"));
+    core::LineResult const after = co_await bench.client->open_line(bench.clock.steady() + patience);
+    CHECK(after.line != nullptr);
+  };
+  bench.run(test());
+  REQUIRE(bench.asked.size() == 2);
+  CHECK(bench.asked[0].find("Basic dXNlcjpvbGQ=\r\n") != std::string::npos);
+  CHECK(bench.asked[1].find("Basic dXNlcjpuZXc=\r\n") != std::string::npos);
+}
+
 TEST_CASE("the proxy's answer may come in pieces, with fields") {
   ProxyBench bench;
+  bench.answer = "HTTP/1.0 200 OK\r\nProxy-Agent: a\r\nContent-Length: 0\r\n\r\n";
   bench.answers_piecemeal = true;
   auto test = [&]() -> core::Task<> {
     WeChatReply const reply = co_await bench.send();

@@ -69,8 +69,6 @@ core::Task<core::WeChatReply> BuggyWeChat::get_user_phone_number(std::unique_ptr
   if (bugs_.has(Bug::sends_twice) && is_lost)
     reply =
         co_await wechat_.get_user_phone_number(nullptr, access_token, code, openid, answer_time, deadline);
-  constexpr auto much_later = core::seconds(20);
-  if (bugs_.has(Bug::late_answer)) co_await clock_.pause(much_later);
   co_return bent(std::move(reply));
 }
 

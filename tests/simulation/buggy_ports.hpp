@@ -4,7 +4,6 @@
 
 #include "core/token/source.hpp"
 #include "tests/simulation/bugs.hpp"
-#include "tests/simulation/virtual_clock.hpp"
 
 namespace onetap::simulation {
 
@@ -40,8 +39,7 @@ class BuggyLedger final : public core::Ledger {
 /// The way to WeChat, with one of its bugs.
 class BuggyWeChat final : public core::WeChat {
  public:
-  BuggyWeChat(core::WeChat& wechat, VirtualClock& clock, Bugs const& bugs)
-      : wechat_(wechat), clock_(clock), bugs_(bugs) {}
+  BuggyWeChat(core::WeChat& wechat, Bugs const& bugs) : wechat_(wechat), bugs_(bugs) {}
 
   [[nodiscard]] std::unique_ptr<core::WeChatLine> take_line() override { return wechat_.take_line(); }
   [[nodiscard]] core::Task<core::LineResult> open_line(core::SteadyTime deadline) override {
@@ -77,7 +75,6 @@ class BuggyWeChat final : public core::WeChat {
   [[nodiscard]] core::WeChatReply bent(core::WeChatReply reply);
 
   core::WeChat& wechat_;
-  VirtualClock& clock_;
   Bugs const& bugs_;
   std::string last_number_;  // an answer's body
 };

@@ -16,6 +16,7 @@ enum class Bug {
   code_forgotten,     // a code that comes again is taken for a new one
   resend_unrecorded,  // the second attempt is not written
   t2_never_told,      // T2 is written, and never acknowledged
+  rescue_dropped,     // acknowledged, and never written
   // recovery's
   recovery_retries,  // what was found open may be tried again
   recovery_left_out,

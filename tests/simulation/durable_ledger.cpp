@@ -49,11 +49,13 @@ core::Task<core::ledger::FindResult> DurableLedger::find(core::Intent intent) {
   co_return result;
 }
 
-void DurableLedger::began(int presentation, core::ledger::BeginResult const& result) {
+void DurableLedger::began(int presentation, core::CodeKey const& key,
+                          core::ledger::BeginResult const& result) {
   auto const* started = std::get_if<core::ledger::Started>(&result);
   if (started == nullptr) return;
   auto const row = static_cast<std::size_t>(started->attempt.consumption);
   if (row > code_of_row_.size()) code_of_row_.push_back(witness_.presentation(presentation).code);
+  code_of_key_[key] = witness_.presentation(presentation).code;
   witness_.began(presentation, started->attempt.number);
 }
 
@@ -63,13 +65,14 @@ core::Task<core::ledger::BeginResult> DurableLedger::begin(core::Intent intent) 
   auto const told = std::make_shared<core::ledger::BeginResult>(core::ledger::Unavailable{});
   if (random_.chance(spell_->disk_full)) co_return *told;
   if (bugs_.has(Bug::call_before_t1)) {
+    core::CodeKey const key = intent.code_key;
     *told = now(behind_.begin(std::move(intent)));
-    clock_.later(until_durable(), [this, presentation, told] { began(presentation, *told); });
+    clock_.later(until_durable(), [this, presentation, key, told] { began(presentation, key, *told); });
     co_return *told;
   }
   co_await write(code, Await::t1_queued, [this, presentation, told, intent = std::move(intent)] {
     *told = now(behind_.begin(intent));
-    began(presentation, *told);
+    began(presentation, intent.code_key, *told);
   });
   co_return *told;
 }
@@ -109,7 +112,19 @@ core::Task<core::ledger::RecordResult> DurableLedger::record_decryption(core::De
   co_return core::ledger::Unavailable{};
 }
 
-core::Task<bool> DurableLedger::rescue(core::Rescue /*rescue*/) { co_return false; }
+core::Task<bool> DurableLedger::rescue(core::Rescue rescue) {
+  if (random_.chance(spell_->disk_full)) co_return false;
+  if (bugs_.has(Bug::rescue_dropped)) co_return true;
+  auto const code = code_of_key_.find(rescue.code_key);
+  if (code == code_of_key_.end()) co_return false;
+  auto const told = std::make_shared<bool>(false);
+  auto becomes_durable = [this, told, index = code->second, rescue = std::move(rescue)] {
+    *told = now(behind_.rescue(rescue));
+    if (*told) witness_.rescued(index, rescue.at);
+  };
+  co_await write(code->second, Await::rescue_queued, std::move(becomes_durable));
+  co_return *told;
+}
 
 void DurableLedger::crash() {
   auto const lost = under_way_;

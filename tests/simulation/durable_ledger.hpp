@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -55,7 +56,7 @@ class DurableLedger final : public core::Ledger {
   [[nodiscard]] int code_of(core::AttemptId attempt) const {
     return code_of_row_.at(static_cast<std::size_t>(attempt.consumption - 1));
   }
-  void began(int presentation, core::ledger::BeginResult const& result);
+  void began(int presentation, core::CodeKey const& key, core::ledger::BeginResult const& result);
 
   // Of what never waits.
   template <class Value>
@@ -78,6 +79,7 @@ class DurableLedger final : public core::Ledger {
   asio::io_context loop_{1};
   tests::MemoryLedger behind_;
   std::vector<int> code_of_row_;
+  std::map<core::CodeKey, int> code_of_key_;
   std::vector<std::shared_ptr<Command>> under_way_;
 };
 

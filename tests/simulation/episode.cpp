@@ -5,6 +5,7 @@
 
 #include "tests/simulation/durable_ledger.hpp"
 #include "tests/simulation/process.hpp"
+#include "tests/simulation/user_sessions.hpp"
 
 namespace onetap::simulation {
 namespace {
@@ -12,19 +13,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int tries_max = 6;
-constexpr Who owner = 1;
 constexpr Who first_stranger = 2;
 
 core::crypto::Keyring const& keyring() {
   static core::crypto::Keyring const keys(std::array<unsigned char, 32>{7, 7, 7});
   return keys;
-}
-
-core::CallerKey key_of(int code, Who who) {
-  core::CallerKey key;
-  std::string const text = std::to_string(code) + "/" + std::to_string(who);
-  std::ranges::copy(text, key.digest.begin());
-  return key;
 }
 
 std::string number_of(int code) {
@@ -51,7 +44,7 @@ class Episode {
   };
 
   Character draw_character() {
-    constexpr std::array crash_rates{0, 20, 100, 400};
+    constexpr std::array crash_rates{0, 20, 60, 300};
     return {.crashes = random_.one_of(std::span<int const>(crash_rates)), .clock_jumps = random_.chance(300)};
   }
 
@@ -81,7 +74,7 @@ class Episode {
   ModelWeChat::World wechat_{.clock = clock_, .random = random_, .witness = witness_, .bugs = bugs_};
   DurableLedger ledger_{clock_, random_, witness_, bugs_};
   BuggyLedger buggy_ledger_{ledger_, clock_, bugs_};
-  tests::MemorySessionStore sessions_;
+  UserSessions sessions_{clock_, random_, witness_, keyring()};
   tests::MemoryTokenStore token_store_;
   Machine machine_{.clock = clock_,
                    .random = random_,
@@ -108,6 +101,7 @@ void Episode::next_code() {
   witness_.codes.push_back({.text = std::to_string(code) + "-code",
                             .number = number_of(code),
                             .genuine = at_last_ || !random_.chance(50),
+                            .has_blob = random_.chance(300),
                             .issued = clock_.steady()});
   tries_.push_back(0);
   Who const who = at_last_ || random_.chance(850) ? owner : nobody;
@@ -146,6 +140,11 @@ void Episode::present(int code, Who who) {
                                .appid = appid,
                                .request_id = request_id_of(presentation)};
   if (who != nobody) request.caller = key_of(code, who);
+  if (who != nobody && witness_.code(code).has_blob) {
+    request.user = request.caller;
+    request.encrypted =
+        sessions_.log_in(code, who, who == owner ? witness_.code(code).number : strangers_number);
+  }
   asio::cancellation_signal& left = leaving_.emplace_back();
   ++open_;
   process_->consume(std::move(request), left,
@@ -173,7 +172,7 @@ void Episode::heard(int index, std::exception_ptr const& failure, core::PhoneRes
 }
 
 void Episode::come_again(int code, Who who, core::PhoneResult const& result) {
-  if (++tries_[static_cast<std::size_t>(code)] > tries_max) return;
+  if (at_last_ || ++tries_[static_cast<std::size_t>(code)] > tries_max) return;
   if (auto const* problem = std::get_if<core::Problem>(&result.answer)) {
     bool const same_code =
         problem->retry.value_or(core::kind_of(problem->code).retry) == core::Retry::same_code;
@@ -190,6 +189,7 @@ void Episode::next_spell() {
   if (at_last_) return;
   wechat_.spell = &random_.one_of(spells());
   ledger_.use(*wechat_.spell);
+  sessions_.use(*wechat_.spell);
   constexpr int everything = -1;
   witness_.note(everything, "spell:", wechat_.spell->name);
   clock_.later(random_.ms_between(300, 4000), [this] { next_spell(); });
@@ -236,6 +236,9 @@ bool Episode::step() {
   if (!clock_.step()) return false;
   if (process_) process_->run();
   witness_.step_is_over();
+  constexpr int everything = -1;
+  constexpr std::int64_t steps_max = 1'000'000;  // a hundred times what is usual
+  if (witness_.steps() > steps_max) witness_.fail(everything, "the server does not come to rest");
   if (witness_.broken()) return false;
   if (process_ && !at_last_ && random_.below(100'000) < character_.crashes) crash();
   return true;
@@ -252,6 +255,7 @@ void Episode::finish() {
   at_last_ = true;
   wechat_.spell = &calm();
   ledger_.use(calm());
+  sessions_.use(calm());
   clock_.set_off(0ms);
   witness_.clock_jumped();
   run_until(clock_.steady() + longest_pause);
@@ -261,6 +265,8 @@ void Episode::finish() {
   run_until(clock_.steady() + 10s);
   if (!witness_.broken() && !witness_.code(last).number_heard)
     witness_.fail(last, "all is well, and no number comes");
+  if (!witness_.broken() && process_ && process_->in_flight() != 0)
+    witness_.fail(last, "an exchange is still in flight, and nobody makes it");
   witness_.quiet();
 }
 

@@ -28,9 +28,9 @@ bool brings_number(Fate fate) {
 
 // Before WeChat looks at token and code.
 bool refuses_at_once(Fate fate) {
-  return is_one_of(fate, {Fate::calls_per_minute, Fate::calls_per_day, Fate::misconfigured, Fate::no_quota,
-                          Fate::system_error_unspent, Fate::token_refused, Fate::code_invalid,
-                          Fate::code_used});
+  return is_one_of(fate,
+                   {Fate::calls_per_minute, Fate::calls_per_day, Fate::misconfigured, Fate::no_quota,
+                    Fate::system_error_unspent, Fate::token_refused, Fate::code_invalid, Fate::code_used});
 }
 
 std::string token_text(int token) { return "token-" + std::to_string(token); }
@@ -118,6 +118,8 @@ core::Task<core::WeChatReply> ModelWeChat::call(int code, std::string token, cor
   bool const is_late = is_silent(call->fate) || takes > limit;
   bool const arrives_ever = !never_arrives(call->fate);
   if (is_late) takes = limit;
+  constexpr auto much_later = core::seconds(20);
+  if (world_.bugs.has(Bug::late_answer)) takes += much_later;
   if (arrives_ever) world_.clock.later(travel, [&world = world_, call] { arrives(world, *call); });
   witness_await(code, Await::request);
   co_await world_.clock.pause(takes);

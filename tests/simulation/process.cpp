@@ -21,7 +21,7 @@ Process::Process(Machine const& machine)
       log_([&witness = machine.witness](core::LogLevel, std::string_view line) { witness.log_line(line); },
            core::LogLevel::warn, [&clock = machine.clock] { return clock.wall(); }),
       model_(machine.wechat, skew_),
-      wechat_(model_, machine.clock, machine.bugs),
+      wechat_(model_, machine.bugs),
       wechat_tokens_(wechat_, account_, core::TokenEndpoint::stable),
       token_source_(wechat_tokens_, machine.bugs),
       tokens_({.clock = machine.clock,

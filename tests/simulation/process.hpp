@@ -6,7 +6,6 @@
 #include "core/exchange/service.hpp"
 #include "tests/simulation/buggy_ports.hpp"
 #include "tests/simulation/model_wechat.hpp"
-#include "tests/support/memory_session_store.hpp"
 #include "tests/support/memory_token_store.hpp"
 #include "tests/support/run_task.hpp"
 
@@ -19,7 +18,7 @@ struct Machine {
   Witness& witness;
   ModelWeChat::World& wechat;
   core::Ledger& ledger;
-  tests::MemorySessionStore& sessions;
+  core::SessionStore& sessions;
   tests::MemoryTokenStore& tokens;
   core::crypto::Keyring const& keyring;
   Bugs const& bugs;
@@ -38,6 +37,8 @@ class Process {
 
   /// `left` may cancel it, as a client that leaves does.
   void consume(core::ConsumeRequest request, asio::cancellation_signal& left, Heard heard);
+
+  [[nodiscard]] std::size_t in_flight() const { return service_.in_flight(); }
 
   /// Runs what can run without time passing.
   void run() {

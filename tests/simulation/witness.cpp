@@ -58,19 +58,12 @@ std::int64_t figure_in(std::string_view line, std::string_view name) {
 }  // namespace
 
 std::string_view to_string(Await await) {
-  constexpr std::array<std::string_view, awaits> names{"nothing",
-                                                       "the ledger's find",
-                                                       "turn, token or line",
-                                                       "T1, not durable",
-                                                       "T1, durable",
-                                                       "request",
-                                                       "answer",
-                                                       "a new token",
-                                                       "re-send, not durable",
-                                                       "re-send, durable",
-                                                       "T2, not durable",
-                                                       "T2, durable",
-                                                       "rescue"};
+  constexpr std::array<std::string_view, awaits> names{
+      "nothing",          "the ledger's find",   "turn, token or line",
+      "T1, not durable",  "T1, durable",         "request",
+      "answer",           "a new token",         "re-send, not durable",
+      "re-send, durable", "T2, not durable",     "T2, durable",
+      "session_keys",     "rescue, not durable", "rescue, durable"};
   return names[static_cast<std::size_t>(await)];
 }
 
@@ -97,9 +90,12 @@ void Witness::fail(int code, std::string_view rule) {
 
 std::string Witness::history(int code) const {
   constexpr int of_all = -1;
+  constexpr std::ptrdiff_t last_of_all = 60;
   std::string text;
-  for (Note const& known : notes_) {
-    if (known.code != code && known.code != of_all) continue;
+  auto const own = std::ranges::find(notes_, code, &Note::code);
+  auto const recent = notes_.end() - std::min(last_of_all, std::ssize(notes_));
+  for (Note const& known : std::ranges::subrange(code == of_all ? recent : own, notes_.end())) {
+    if (known.code != code && known.code != of_all && code != of_all) continue;
     std::array<char, 64> when{};
     std::snprintf(when.data(), when.size(), "  %8lld %10.3f s  ", static_cast<long long>(known.step),
                   static_cast<double>(known.at_ms) / 1000.0);
@@ -109,6 +105,13 @@ std::string Witness::history(int code) const {
     text.append("\n");
   }
   return text;
+}
+
+core::CallerKey key_of(int code, Who who) {
+  core::CallerKey key;
+  std::string const text = std::to_string(code) + "/" + std::to_string(who);
+  std::ranges::copy(text, key.digest.begin());
+  return key;
 }
 
 // ---- the people
@@ -139,12 +142,20 @@ void Witness::heard(int index, core::PhoneResult const& result) {
   known.answered = true;
   check_budget(index);
   if (auto const* number = std::get_if<core::PhoneNumber>(&result.answer)) {
-    note(known.code, "heard a number", {}, known.who);
+    note(known.code, result.replayed ? "heard the number again" : "heard the number", {}, known.who);
     check_number(index, *number);
+    bool const is_again = code(known.code).begun_by != index;
+    if (result.replayed != is_again && !code(known.code).rescued)
+      fail(known.code, "a stored number that is not said to be one, or the reverse");
   } else {
-    ProblemCode const problem = std::get<core::Problem>(result.answer).code;
-    note(known.code, "heard", core::kind_of(problem).name, known.who);
-    check_problem(index, problem);
+    auto const& problem = std::get<core::Problem>(result.answer);
+    note(known.code, "heard", core::kind_of(problem.code).name, known.who);
+    check_problem(index, problem.code);
+    Story const& story = code(known.code);
+    if (problem.charged == core::Charged::yes && !story.spent && !story.rescued)
+      fail(known.code, "told to be charged, and WeChat has not seen it");
+    if (problem.charged == core::Charged::no && story.spent)
+      fail(known.code, "told not to be charged, and it was");
   }
   over(index);
 }
@@ -165,8 +176,12 @@ void Witness::check_number(int index, core::PhoneNumber const& number) {
   Presentation const& known = presentation(index);
   Story& story = code(known.code);
   if (story.state != State::ok) fail(known.code, "a number was heard that is not durable as ok");
-  if (!story.spent) fail(known.code, "a number was heard of a code that WeChat has not consumed");
-  if (number.phone_number.reveal() != story.number) fail(known.code, "another code's number was heard");
+  if (!story.spent && !story.rescued)
+    fail(known.code, "a number was heard of a code that WeChat has not consumed");
+  // A stranger who came first and brought a number gets what it brought, and nothing else.
+  bool const is_strangers = story.rescued && story.caller != owner;
+  if (number.phone_number.reveal() != (is_strangers ? strangers_number : story.number))
+    fail(known.code, "another code's number was heard");
   bool const is_callers = known.who != nobody && known.who == story.caller;
   bool const exchanged_it = known.who == nobody && story.begun_by == index;
   if (!is_callers && !exchanged_it) fail(known.code, "a stranger heard a number");
@@ -265,6 +280,17 @@ void Witness::settled(int code_index, State state, Cause cause, core::WallTime a
                     : story.watermark == Watermark::either ? as_told || by_clock
                                                            : as_told;
   if (!fits) fail(code_index, "the ledger says something else than WeChat's answer");
+}
+
+void Witness::rescued(int code_index, core::WallTime at) {
+  Story& story = code(code_index);
+  note(code_index, "ledger: rescued");
+  if (story.state != State::in_doubt) fail(code_index, "a rescue of what is not in doubt");
+  story.state = State::ok;
+  story.cause = Cause::none;
+  story.rescued = true;
+  story.finished = clock_.steady();
+  story.finished_wall = at;
 }
 
 void Witness::recovered(int code_index) { moved(code_index, State::in_doubt, Cause::crash); }

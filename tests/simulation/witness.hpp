@@ -30,14 +30,19 @@ enum class Await {
   resend_durable,
   t2_queued,
   t2_durable,
-  rescue,
+  session_keys,
+  rescue_queued,
+  rescue_durable,
 };
-inline constexpr std::size_t awaits = static_cast<std::size_t>(Await::rescue) + 1;
+inline constexpr std::size_t awaits = static_cast<std::size_t>(Await::rescue_durable) + 1;
 [[nodiscard]] std::string_view to_string(Await await);
 
 /// Who presents a code: 0 has neither session nor key, everybody else is told by the number.
 using Who = int;
 inline constexpr Who nobody = 0;
+inline constexpr Who owner = 1;  // of the code: its page's user; the others are strangers
+inline constexpr char strangers_number[] = "13900000000";
+[[nodiscard]] core::CallerKey key_of(int code, Who who);
 
 /// One presentation of a code to the server.
 struct Presentation {
@@ -45,7 +50,7 @@ struct Presentation {
   Who who = nobody;
   std::int64_t step = 0;
   core::SteadyTime at;
-  core::WallTime wall;  // our clock's
+  core::WallTime wall;                      // our clock's
   core::milliseconds ledger_time_before{};  // of the code
   bool over = false;                        // answered, or lost with the process
   bool answered = false;
@@ -60,6 +65,7 @@ struct Story {
   std::string number;
   // WeChat's side
   bool genuine = true;
+  bool has_blob = false;  // its owner presents the number beside it, encrypted
   bool spent = false;
   core::SteadyTime issued;
   int calls = 0;
@@ -74,6 +80,7 @@ struct Story {
   int attempts = 0;
   Who caller = nobody;
   int begun_by = 0;  // the presentation
+  bool rescued = false;
   core::SteadyTime finished;
   core::WallTime finished_wall;  // by our clock
   // the people's
@@ -109,6 +116,7 @@ class Witness {
   void began(int presentation, int attempt);
   void resent(int code, int attempt);
   void settled(int code, core::State state, core::Cause cause, core::WallTime at);
+  void rescued(int code, core::WallTime at);
   void recovered(int code);
   void abandoned(int code);
   void ledger_asked(int code, core::milliseconds time);

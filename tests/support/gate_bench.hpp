@@ -42,8 +42,12 @@ struct GateBench {
       std::chrono::seconds(3),
       [] { return 0.0; }};
   core::SessionBook sessions{life};
-  core::UserKeys user_keys{
-      {.clock = clock, .wechat = wechat, .tokens = tokens, .store = disk, .keyring = keyring, .log = log}};
+  core::UserKeys user_keys{{.clock = clock,
+                            .wechat = wechat,
+                            .tokens = [this](std::string_view) -> core::TokenKeeper& { return tokens; },
+                            .store = disk,
+                            .keyring = keyring,
+                            .log = log}};
   core::LoginService logins{
       {.clock = clock, .wechat = wechat, .store = disk, .keyring = keyring, .log = log}, account, sessions};
 

@@ -271,3 +271,36 @@ TEST_CASE(
   (void)server.process().await("settings_not_reloaded", '\n');
   CHECK(status_with(second) == 200);
 }
+
+TEST_CASE("several mini programs are served by one server, each with books of its own") {
+  TempFolder const folder;
+  std::ofstream(folder / "secret") << "0123456789abcdef0123456789abcdef\n";
+  std::string const secret = (folder / "secret").string();
+  std::ofstream(folder / "apps.json")
+      << R"({"apps":[{"appid":"wxaaaaaaaaaaaaaaaa","secretFile":")" << secret
+      << R"("},{"appid":"wxbbbbbbbbbbbbbbbb","secretFile":")" << secret << R"(","priceQuick":"0.02"}]})";
+  RunningServer server(folder, {"--apps=" + (folder / "apps.json").string()});
+  app::Target const target = server.target();
+  app::Caller caller;
+  auto const status_at = [&](std::string const& appid, std::string const& code) {
+    std::string const body = R"({"code":")" + code + R"("})";
+    return caller
+        .call(target, {.bytes = app::render_request(
+                           "POST", "/phone/consume",
+                           {{"Host", "localhost"},
+                            {"Referer", "https://servicewechat.com/" + appid + "/7/page-frame.html"},
+                            {"Content-Type", "application/json"},
+                            {"Content-Length", std::to_string(body.size())}},
+                           body)})
+        .status;
+  };
+  CHECK(status_at("wxaaaaaaaaaaaaaaaa", "sandbox-ok-7") == 200);
+  CHECK(status_at("wxcccccccccccccccc", "sandbox-ok-8") == 403);
+  CHECK(status_at("wxbbbbbbbbbbbbbbbb", "sandbox-ok-9") == 200);
+  server.process().signal(SIGTERM);
+  CHECK(server.process().wait() == 0);
+  CHECK(ask_ledger(folder / "ledger.db",
+                   "SELECT group_concat(app_id || ' ' || ok || ' ' || amount_yuan, '; ') FROM v_daily") ==
+        "wxaaaaaaaaaaaaaaaa 1 0.03; wxbbbbbbbbbbbbbbbb 1 0.02");
+  CHECK(ask_ledger(folder / "ledger.db", "SELECT count(*) FROM v_verify") == "0");
+}

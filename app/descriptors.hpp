@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+
+#include "core/log.hpp"
+
+namespace onetap::app {
+
+/// Operators hold so many connections at most.
+inline constexpr std::size_t operator_connections_max = 64;
+
+/// What the server holds at most beside the connections of its public listener. The sandbox is the other end
+/// of each line to WeChat, in the same process.
+[[nodiscard]] std::size_t descriptors_beside_connections(bool with_sandbox);
+
+/// How many of the wanted connections fit so many descriptors: those that codes need are never given away.
+[[nodiscard]] std::size_t connections_that_fit(std::size_t connections_max, std::size_t descriptors,
+                                               bool with_sandbox);
+
+/// Raises the process's limit as far as is wanted and allowed. How many connections fit it: where that is
+/// fewer than `connections_max`, a warning says so.
+[[nodiscard]] std::size_t provide_descriptors(std::size_t connections_max, bool with_sandbox,
+                                              core::Log const& log);
+
+}  // namespace onetap::app

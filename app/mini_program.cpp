@@ -1,0 +1,70 @@
+#include "app/mini_program.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace onetap::app {
+
+MiniProgram::MiniProgram(Shared shared, core::AppAccount account, TokenSourceFor const& source_for,
+                         core::milliseconds wechat_answer_time, core::TokenKeeper::Jitter jitter)
+    : account_(std::move(account)),
+      token_source_(source_for(account_)),
+      tokens_({.clock = shared.clock,
+               .source = *token_source_,
+               .store = shared.token_store,
+               .keyring = shared.keyring,
+               .log = shared.log},
+              account_.appid, wechat_answer_time, std::move(jitter)),
+      calls_({.clock = shared.clock,
+              .wechat = shared.wechat,
+              .tokens = tokens_,
+              .skew = shared.skew,
+              .log = shared.log},
+             account_.appid),
+      consuming_({.clock = shared.clock,
+                  .ledger = shared.ledger,
+                  .sessions = shared.session_store,
+                  .wechat = shared.wechat,
+                  .tokens = tokens_,
+                  .calls = calls_,
+                  .keyring = shared.keyring,
+                  .log = shared.log},
+                 wechat_answer_time),
+      logins_({.clock = shared.clock,
+               .wechat = shared.wechat,
+               .store = shared.session_store,
+               .keyring = shared.keyring,
+               .log = shared.log},
+              account_, shared.sessions) {}
+
+void MiniProgram::use(core::AppSecret secret) {
+  bool const is_new = secret.reveal() != account_.secret.reveal();
+  account_.secret = std::move(secret);
+  if (is_new) tokens_.credentials_changed();
+}
+
+void MiniProgram::restore(core::StoredToken const& token) {
+  if (token_source_->is_ours()) tokens_.restore(token);
+}
+
+std::string_view MiniProgram::unreadiness() {
+  if (!tokens_.current())
+    return tokens_.misconfigured() ? "access_token refused: see the log" : "no access_token yet";
+  return calls_.refusal() ? "no codes are sent to WeChat at the moment: see the log" : "";
+}
+
+MiniProgram& MiniPrograms::of(std::string_view appid) const {
+  auto const found = std::ranges::find_if(all_, [appid](auto const& each) { return each->appid() == appid; });
+  if (found == all_.end()) throw std::logic_error("a mini program that is not served was let in");
+  return **found;
+}
+
+std::vector<std::string> MiniPrograms::appids() const {
+  std::vector<std::string> appids;
+  appids.reserve(all_.size());
+  for (auto const& each : all_) appids.emplace_back(each->appid());
+  return appids;
+}
+
+}  // namespace onetap::app
