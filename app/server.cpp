@@ -29,6 +29,7 @@
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/service.hpp"
 #include "core/limits.hpp"
+#include "core/repetition.hpp"
 #include "core/token/keeper.hpp"
 #include "net/api/routes.hpp"
 #include "net/asio_clock.hpp"
@@ -441,9 +442,7 @@ class Server {
     core::SteadyTime const now = clock_.steady();
     skew_.observe(reply.date, now);
     core::WallTime const wall = clock_.wall();
-    bool const is_told = clock_alarm_ && now - *clock_alarm_ < limits::repeated_log_interval;
-    if (!skew_.is_off(wall, now) || is_told) return;
-    clock_alarm_ = now;
+    if (!skew_.is_off(wall, now) || !clock_alarm_.happened(now)) return;
     log_.error("clock_off", {{"wechat_is_ahead_s", skew_.offset(wall, now)->count()},
                              {"hint",
                               "put this machine's clock right (NTP): at 5 minutes off nothing is "
@@ -574,7 +573,7 @@ class Server {
   core::crypto::Keyring keyring_;
   storage::LedgerThread ledger_;
   core::ClockSkew skew_;
-  std::optional<core::SteadyTime> clock_alarm_;  // the last
+  core::Repetition clock_alarm_;
   net::WeChatClient wechat_;
   core::DecryptService decrypting_;
   core::SessionBook sessions_;

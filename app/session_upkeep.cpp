@@ -1,8 +1,8 @@
 #include "app/session_upkeep.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "core/limits.hpp"
 
@@ -11,13 +11,13 @@ namespace {
 
 namespace limits = core::limits;
 
-// The first so many of what is left, and no longer in it.
+// Some of what is left, and no longer in it: from its end, so that nothing else moves.
 template <class Item>
-std::vector<Item> take_first(std::vector<Item>& left, std::size_t most) {
-  auto const end = left.begin() + static_cast<std::ptrdiff_t>(std::min(most, left.size()));
-  std::vector<Item> first(std::make_move_iterator(left.begin()), std::make_move_iterator(end));
-  left.erase(left.begin(), end);
-  return first;
+std::vector<Item> take_some(std::vector<Item>& left, std::size_t most) {
+  auto const begin = left.end() - static_cast<std::ptrdiff_t>(std::min(most, left.size()));
+  std::vector<Item> some(begin, left.end());
+  left.erase(begin, left.end());
+  return some;
 }
 
 }  // namespace
@@ -41,12 +41,12 @@ void SessionUpkeep::stop() {
 core::Task<> SessionUpkeep::tell(core::SessionChanges changes) {
   while (!changes.used.empty() || !changes.ended.empty()) {
     core::SessionChanges piece;
-    piece.used = take_first(changes.used, limits::session_changes_at_once);
-    piece.ended = take_first(changes.ended, limits::session_changes_at_once - piece.used.size());
-    core::SessionChanges const asked = piece;
+    piece.used = take_some(changes.used, limits::session_changes_at_once);
+    piece.ended = take_some(changes.ended, limits::session_changes_at_once - piece.used.size());
+    std::vector<core::SessionId> ended = piece.ended;
     bool const stored = co_await store_.change_sessions(std::move(piece));
     if (stored) continue;
-    sessions_.tell_again(asked.ended);
+    sessions_.tell_again(std::move(ended));
     sessions_.tell_again(std::move(changes.ended));
     co_return;
   }

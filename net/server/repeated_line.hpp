@@ -1,14 +1,10 @@
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
 
 #include "core/clock.hpp"
-#include "core/limits.hpp"
 #include "core/log.hpp"
+#include "core/repetition.hpp"
 
 namespace onetap::net {
 
@@ -21,11 +17,8 @@ class RepeatedLine {
       : clock_(clock), log_(log), msg_(msg), hint_(hint) {}
 
   void happened(std::string_view listener) {
-    ++count_;
-    core::SteadyTime const now = clock_.steady();
-    if (written_ && now - *written_ < core::limits::repeated_log_interval) return;
-    written_ = now;
-    log_.warn(msg_, {{"listener", listener}, {"count", std::exchange(count_, 0)}, {"hint", hint_}});
+    auto const untold = repetition_.happened(clock_.steady());
+    if (untold) log_.warn(msg_, {{"listener", listener}, {"count", *untold + 1}, {"hint", hint_}});
   }
 
  private:
@@ -33,8 +26,7 @@ class RepeatedLine {
   core::Log const& log_;
   std::string_view msg_;
   std::string_view hint_;
-  std::uint64_t count_ = 0;
-  std::optional<core::SteadyTime> written_;
+  core::Repetition repetition_;
 };
 
 }  // namespace onetap::net

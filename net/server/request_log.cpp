@@ -1,16 +1,17 @@
 #include "net/server/request_log.hpp"
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <vector>
-
-#include "core/limits.hpp"
 
 namespace onetap::net {
 
 void RequestLog::write(Entry const& entry) {
   auto const& [listener, request, response, answered, kind] = entry;
   std::optional<std::uint64_t> repeats = 0;
-  if (kind == Kind::one_of_many) repeats = repeats_to_tell(response);
+  if (kind == Kind::one_of_many)
+    repeats = repeats_[{response.status, response.problem}].happened(clock_.steady());
   core::LogLevel const level = repeats ? core::LogLevel::info : core::LogLevel::debug;
   if (!log_.writes(level)) return;
   auto const took = std::chrono::duration<double, std::milli>(clock_.steady() - request.arrived);
@@ -28,19 +29,6 @@ void RequestLog::write(Entry const& entry) {
   if (!response.problem.empty()) fields.emplace_back("problem", response.problem);
   if (repeats.value_or(0) > 0) fields.emplace_back("repeats", *repeats);
   log_.write(level, "request", fields);
-}
-
-// None: it is only counted, for the next that is written.
-std::optional<std::uint64_t> RequestLog::repeats_to_tell(Response const& response) {
-  core::SteadyTime const now = clock_.steady();
-  auto const [found, is_first] = repeats_.try_emplace({response.status, response.problem});
-  Repeats& repeats = found->second;
-  if (!is_first && now - repeats.written < core::limits::repeated_log_interval) {
-    ++repeats.count;
-    return std::nullopt;
-  }
-  repeats.written = now;
-  return std::exchange(repeats.count, 0);
 }
 
 }  // namespace onetap::net

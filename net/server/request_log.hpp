@@ -1,13 +1,12 @@
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
+#include "core/repetition.hpp"
 #include "net/message.hpp"
 
 namespace onetap::net {
@@ -32,16 +31,9 @@ class RequestLog {
   void write(Entry const& entry);
 
  private:
-  struct Repeats {
-    std::uint64_t count = 0;
-    core::SteadyTime written{};
-  };
-
-  [[nodiscard]] std::optional<std::uint64_t> repeats_to_tell(Response const& response);
-
   core::Clock const& clock_;
   core::Log const& log_;
-  std::map<std::pair<int, std::string_view>, Repeats> repeats_;  // by status and problem: there are few
+  std::map<std::pair<int, std::string_view>, core::Repetition> repeats_;  // by status and problem: few
 };
 
 }  // namespace onetap::net
