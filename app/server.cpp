@@ -638,7 +638,9 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
               .listener_tls = std::move(listener_tls),
               .sandbox = sandbox ? &*sandbox : nullptr,
               .reread = std::move(reread)};
-  settings.connections_max = provide_descriptors(settings.connections_max, settings.sandbox, log);
+  settings.connections_max = provide_descriptors(
+      settings.connections_max,
+      {.mini_programs = settings.mini_programs.size(), .with_sandbox = settings.sandbox}, log);
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
   server.load(std::move(recovery.sessions), recovery.tokens);
   if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);

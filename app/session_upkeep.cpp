@@ -25,8 +25,9 @@ std::vector<Item> take_some(std::vector<Item>& left, std::size_t most) {
 core::Task<> SessionUpkeep::run() {
   co_await core::shield_from_cancellation();
   while (!stopping_) {
-    [[maybe_unused]] bool const told =
-        co_await clock_.wait(stop_, clock_.steady() + limits::session_store_rhythm);
+    auto const pause =
+        sessions_.is_behind(clock_.wall()) ? limits::session_upkeep_pause : limits::session_store_rhythm;
+    [[maybe_unused]] bool const told = co_await clock_.wait(stop_, clock_.steady() + pause);
     core::SessionChanges changes = sessions_.take_changes(clock_.wall());
     co_await tell(std::move(changes));
   }

@@ -31,13 +31,15 @@ inline constexpr std::size_t nonce_bytes_max = 64;
 inline constexpr std::size_t nonces_per_session_max = 1024;
 inline constexpr std::size_t nonces_kept_for_codes = nonces_per_session_max / 4;  // polls never fill these
 inline constexpr std::size_t sessions_per_user_max = 5;  // phone, tablet, desktop, and two of the past
-inline constexpr std::size_t sessions_max = 200'000;     // some 500 bytes each
+inline constexpr std::size_t sessions_max = 200'000;     // some 550 bytes each
 inline constexpr auto session_touch_interval = 5min;     // how stale a stored time of last use may be
 // Until then a session_key opens what a page encrypted before it had to log in anew.
 inline constexpr auto session_key_keep_beyond_session = 24h;
-inline constexpr auto session_store_rhythm = 60s;            // of telling the store of uses and ends
+inline constexpr std::chrono::milliseconds session_store_rhythm =
+    60s;                                                     // of telling the store of uses and ends
 inline constexpr std::size_t session_changes_at_once = 256;  // of which it hears in one command
-inline constexpr std::size_t user_keys_max = 20'000;         // users whose keys are held; 3 keys each
+inline constexpr std::chrono::milliseconds session_upkeep_pause = 10ms;  // after so many, when there are more
+inline constexpr std::size_t user_keys_max = 20'000;  // users whose keys are held; 3 keys each
 inline constexpr std::size_t user_key_fetches_per_minute = 3;
 inline constexpr auto login_time = 4s;                    // jscode2session, within what a page waits
 inline constexpr std::size_t logins_in_flight_max = 128;  // jscode2session calls at a time

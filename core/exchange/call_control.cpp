@@ -179,9 +179,12 @@ Task<> CallControl::probe() {
   bool const trusted = answer.trusted && !clock_is_off && !token_is_dead;
   Position const before = breaker_.position(ports_.clock.steady());
   breaker_.probed(trusted, ports_.clock.steady());
-  ports_.log.warn(
-      "circuit_probed",
-      {{"app", appid_}, {"cause", to_string(cause)}, {"answered", trusted}, {"hint", answer.hint}});
+  auto const left = std::chrono::ceil<milliseconds>(breaker_.opens_until() - ports_.clock.steady());
+  ports_.log.warn("circuit_probed", {{"app", appid_},
+                                     {"cause", to_string(cause)},
+                                     {"answered", trusted},
+                                     {"pause_ms", std::max(left, milliseconds(0)).count()},
+                                     {"hint", answer.hint}});
   changed(before);
 }
 

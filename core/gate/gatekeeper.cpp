@@ -125,12 +125,19 @@ std::optional<Problem> Gatekeeper::admit(GateRequest const& request, RouteAccess
     auto const origin = check_origin(request.referer, settings_.origin);
     if (!origin || request.referer_repeated) {
       std::string_view const reason = origin ? "repeated" : to_string(origin.error());
-      log_.warn("origin_refused", {{"request_id", request.request_id}, {"reason", reason}});
+      tell_of_refusal("origin_refused", reason, request);
       return Problem{.code = ProblemCode::origin_forbidden};
     }
   }
   if (access.session == RouteAccess::Session::never) return std::nullopt;
   return check_credential(request, authorization, access);
+}
+
+// Any stranger can have these by the thousand.
+void Gatekeeper::tell_of_refusal(std::string_view msg, std::string_view reason, GateRequest const& request) {
+  auto const untold = refusals_[reason].happened(clock_.steady());
+  if (untold)
+    log_.warn(msg, {{"request_id", request.request_id}, {"reason", reason}, {"count", *untold + 1}});
 }
 
 bool Gatekeeper::is_backend(Authorization const& authorization) const {
@@ -165,19 +172,17 @@ std::optional<Problem> Gatekeeper::check_credential(GateRequest const& request,
       access.session == RouteAccess::Session::always || settings_.level >= VerifyLevel::session;
   bool const needs_signature = settings_.level == VerifyLevel::signature;
   if (auto const* malformed = std::get_if<Malformed>(&authorization)) {
-    log_.warn("signature_refused", {{"request_id", request.request_id}, {"reason", malformed->reason}});
+    tell_of_refusal("signature_refused", malformed->reason, request);
     return Problem{.code = ProblemCode::signature_invalid};
   }
   if (std::holds_alternative<None>(authorization)) {
     if (!needs_session) return std::nullopt;
-    log_.warn("session_required",
-              {{"request_id", request.request_id},
-               {"hint", "a bare request: use the page's component, or set ONETAP_VERIFY=origin"}});
+    tell_of_refusal("session_required",
+                    "a bare request: use the page's component, or set ONETAP_VERIFY=origin", request);
     return Problem{.code = ProblemCode::session_required};
   }
   if (needs_signature && std::holds_alternative<Bearer>(authorization)) {
-    log_.warn("signature_refused",
-              {{"request_id", request.request_id}, {"reason", "a Bearer is no signature"}});
+    tell_of_refusal("signature_refused", "a Bearer is no signature", request);
     return Problem{.code = ProblemCode::signature_invalid};
   }
   return check_session(request, *token_of(authorization));
@@ -229,7 +234,7 @@ Task<std::optional<Problem>> Gatekeeper::check_signature(GateRequest request, Si
         message_to_sign(request.method, target, sent.timestamp, sent.nonce_str, request.body));
   };
   if (fits(request.signed_target) || fits(request.target)) co_return std::nullopt;
-  log_.warn("signature_refused", {{"request_id", request.request_id}, {"reason", "it does not fit"}});
+  tell_of_refusal("signature_refused", "it does not fit", request);
   co_return Problem{.code = ProblemCode::signature_invalid};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "core/gate/user_keys.hpp"
 #include "core/gate/verify_level.hpp"
 #include "core/log.hpp"
+#include "core/repetition.hpp"
 
 namespace onetap::core {
 
@@ -97,6 +99,7 @@ class Gatekeeper {
   [[nodiscard]] std::string_view challenge() const;
 
  private:
+  void tell_of_refusal(std::string_view msg, std::string_view reason, GateRequest const& request);
   [[nodiscard]] bool is_backend(Authorization const& authorization) const;
   [[nodiscard]] std::optional<Problem> limit_address(GateRequest const& request,
                                                      Authorization const& authorization, RouteAccess access);
@@ -126,6 +129,7 @@ class Gatekeeper {
   RateLimiter codes_of_user_;
   RateLimiter others_of_user_;
   RateLimiter of_everybody_;
+  std::map<std::string_view, Repetition> refusals_;  // by their reason, which is static text
 };
 
 }  // namespace onetap::core

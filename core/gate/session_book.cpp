@@ -73,6 +73,7 @@ Result<std::reference_wrapper<Session>, SessionFault> SessionBook::use(SessionTo
   }
   entry.session.row.used = now;
   by_use_.splice(by_use_.end(), by_use_, entry.in_order);
+  if (!entry.may_have_nonces) forget_nonces_later(entry, now);
   if (now - entry.stored_use >= limits::session_touch_interval) {
     entry.stored_use = now;
     changes_.used.emplace_back(found->first, now);
@@ -88,22 +89,38 @@ void SessionBook::forget_user(CallerKey const& user) {
 }
 
 SessionChanges SessionBook::take_changes(WallTime now) {
-  while (!by_use_.empty()) {
-    auto const oldest = by_id_.find(by_use_.front());
-    if (!is_over(oldest->second.session.row, now)) break;
-    end(oldest);
-  }
+  for (std::size_t ended = 0; ended < limits::session_changes_at_once && is_oldest_over(now); ++ended)
+    end(by_id_.find(by_use_.front()));
   forget_old_nonces(now);
   return std::exchange(changes_, {});
 }
 
-// Whoever was not used for so long has had them forgotten by an earlier call.
+bool SessionBook::is_behind(WallTime now) const {
+  bool const nonces_are_due = !nonces_to_forget_.empty() && nonces_to_forget_.front().due <= now;
+  return nonces_are_due || is_oldest_over(now);
+}
+
+bool SessionBook::is_oldest_over(WallTime now) const {
+  return !by_use_.empty() && is_over(by_id_.find(by_use_.front())->second.session.row, now);
+}
+
+// When the first of them can have become old.
+void SessionBook::forget_nonces_later(Entry& entry, WallTime now) {
+  entry.may_have_nonces = true;
+  nonces_to_forget_.push_back(
+      {.due = now + limits::timestamp_skew_max + seconds(1), .id = entry.session.row.id});
+}
+
 void SessionBook::forget_old_nonces(WallTime now) {
-  constexpr auto long_enough = 2 * limits::timestamp_skew_max + 5 * limits::session_store_rhythm;
-  for (auto id = by_use_.rbegin(); id != by_use_.rend(); ++id) {
-    Session& session = by_id_.find(*id)->second.session;
-    if (session.row.used + long_enough < now) break;
-    session.nonces.forget_old(now);
+  for (std::size_t looked = 0; looked < limits::session_changes_at_once; ++looked) {
+    if (nonces_to_forget_.empty() || nonces_to_forget_.front().due > now) return;
+    auto const found = by_id_.find(nonces_to_forget_.front().id);
+    nonces_to_forget_.pop_front();
+    if (found == by_id_.end()) continue;
+    Entry& entry = found->second;
+    entry.session.nonces.forget_old(now);
+    entry.may_have_nonces = false;
+    if (entry.session.nonces.size() > 0) forget_nonces_later(entry, now);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -52,8 +53,11 @@ class SessionBook {
   /// All of this user's sessions end. They are not in take_changes(): the store knows.
   void forget_user(CallerKey const& user);
 
-  /// Ends what is too old, forgets old nonces, and tells what the store has not heard of yet.
+  /// Ends what is too old and forgets old nonces, of limits::session_changes_at_once sessions at most, and
+  /// tells what the store has not heard of yet.
   [[nodiscard]] SessionChanges take_changes(WallTime now);
+  /// Whether take_changes() has left something to be done.
+  [[nodiscard]] bool is_behind(WallTime now) const;
   /// The store could not take them: they are told again. (A use that it never hears of costs nothing worse
   /// than an early end after a restart.)
   void tell_again(std::vector<SessionId> ended);
@@ -69,11 +73,18 @@ class SessionBook {
     Session session;
     WallTime stored_use;                      // the last use that the store knows of
     std::list<SessionId>::iterator in_order;  // in by_use_
+    bool may_have_nonces = false;             // then it is in nonces_to_forget_, once
+  };
+  struct NoncesToForget {
+    WallTime due;
+    SessionId id;
   };
   using Entries = std::unordered_map<SessionId, Entry, HashOfId>;
 
   [[nodiscard]] bool is_over(SessionRow const& row, WallTime now) const;
   void insert(Session session);
+  [[nodiscard]] bool is_oldest_over(WallTime now) const;
+  void forget_nonces_later(Entry& entry, WallTime now);
   void forget_old_nonces(WallTime now);
   void end(Entries::iterator entry);
   void remove(Entries::iterator entry);
@@ -82,6 +93,7 @@ class SessionBook {
   Entries by_id_;
   std::list<SessionId> by_use_;  // used longest ago first
   std::map<CallerKey, std::vector<SessionId>> by_user_;
+  std::deque<NoncesToForget> nonces_to_forget_;  // by time
   SessionChanges changes_;
 };
 

@@ -58,6 +58,9 @@ Route guarded(core::Gatekeeper& gate, std::string_view method, std::string_view 
     add_fields(response, gate, facts, access, std::nullopt);
     return response;
   };
+  auto annotate = [&gate, access](Response& response, Request const& request) {
+    add_fields(response, gate, facts_of(request), access, std::nullopt);
+  };
   auto handle_guarded = [&gate, access, body, handle = std::move(handle)](Request const& request) {
     return pass(gate, access, body, handle, request);
   };
@@ -66,7 +69,8 @@ Route guarded(core::Gatekeeper& gate, std::string_view method, std::string_view 
           .path = path,
           .body = body == Body::none ? Body::none : Body::any,
           .handle = std::move(handle_guarded),
-          .admit = std::move(admit)};
+          .admit = std::move(admit),
+          .annotate = std::move(annotate)};
 }
 
 }  // namespace onetap::net

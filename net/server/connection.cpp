@@ -222,6 +222,7 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
       co_await read_body(body, framing.content_length, framing.expects_continue);
   if (unread) {
     Response refused = context_.router.refuse(*unread, {}, request);
+    if (match.route->annotate) match.route->annotate(refused, request);
     manner.keep_alive = false;
     co_return co_await write(request, std::move(refused), manner);
   }

@@ -15,6 +15,9 @@ using Handler = std::function<core::Task<Response>(Request const&)>;
 /// Looks at the head of a request before its body is read; an answer refuses it.
 using Admission = std::function<std::optional<Response>(Request const&)>;
 
+/// Adds what every answer of a route carries.
+using Annotation = std::function<void(Response&, Request const&)>;
+
 enum class Body { none, json, any };
 
 /// One line of the surface. HEAD is served wherever GET is. A segment "{id}" of the path stands for 1 to 18
@@ -25,6 +28,7 @@ struct Route {
   Body body = Body::none;
   Handler handle;
   Admission admit{};
+  Annotation annotate{};  // of answers that neither `handle` nor `admit` made
 };
 
 /// How refusals look is the service's to say: problem+json for pages, WeChat's manners for the sandbox.

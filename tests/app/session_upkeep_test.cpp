@@ -55,6 +55,8 @@ TEST_CASE("however many sessions end at once, the store hears of them in pieces"
   Bench bench;
   auto running = start(bench.loop, run_upkeep(bench.upkeep));
   bench.clock.advance(core::limits::session_store_rhythm);
+  CHECK(bench.store.changes.size() == 1);
+  bench.clock.advance(3 * core::limits::session_upkeep_pause);
   CHECK(bench.store.changes.size() == 4);
   for (core::SessionChanges const& change : bench.store.changes)
     CHECK(change.ended.size() + change.used.size() <= core::limits::session_changes_at_once);
@@ -68,7 +70,7 @@ TEST_CASE("what the store did not take is told again, and nothing twice") {
   Bench bench;
   bench.store.accepts = false;
   auto running = start(bench.loop, run_upkeep(bench.upkeep));
-  bench.clock.advance(core::limits::session_store_rhythm);
+  bench.clock.advance(core::limits::session_store_rhythm + 3 * core::limits::session_upkeep_pause);
   CHECK(bench.store.changes.empty());
   bench.store.accepts = true;
   bench.clock.advance(core::limits::session_store_rhythm);

@@ -867,6 +867,16 @@ TEST_CASE("the log names the way out for a bare request, and no secret of anybod
   CHECK_FALSE(bench.log_has("an-openid"));
 }
 
+TEST_CASE("whoever is refused by the thousand is told of once a minute, with how often") {
+  Bench bench(origin);
+  for (int i = 0; i < 1000; ++i) std::ignore = bench.outcome(from("https://example.com/"));
+  CHECK(bench.lines.size() == 1);
+  bench.clock.advance(60s);
+  std::ignore = bench.outcome(from("https://example.com/"));
+  CHECK(bench.lines.size() == 2);
+  CHECK(bench.log_has(R"("count":1000)"));
+}
+
 TEST_CASE("fields as long as a header may be are answered like any other") {
   Bench bench;
   for (std::string const& filler :

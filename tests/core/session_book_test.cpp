@@ -194,6 +194,31 @@ TEST_CASE("each minute's telling forgets the nonces that can no longer come") {
   for (int const number : {1, 2}) CHECK(nonces_of(number, start + 301s).memory_bytes() == 0);
 }
 
+TEST_CASE("however much is due at once, so many sessions are looked at in one go") {
+  constexpr std::size_t at_once = limits::session_changes_at_once;
+  constexpr int count = 2 * static_cast<int>(at_once) + 1;
+  SessionBook book(life);
+  for (int number = 0; number < count; ++number) {
+    open(book, number, user(number));
+    book.use(token(number), start)->get().nonces.spend("0123456789abcdef", unix_seconds(start), start);
+  }
+  std::size_t forgotten = 0;
+  for (std::size_t expected : {at_once, 2 * at_once, 2 * at_once + 1}) {
+    REQUIRE(book.is_behind(start + 301s));
+    std::ignore = book.take_changes(start + 301s);
+    forgotten = 0;
+    for (int number = 0; number < count; ++number)
+      forgotten += book.look(token(number), start + 301s)->get().nonces.memory_bytes() == 0 ? 1 : 0;
+    CHECK(forgotten == expected);
+  }
+  CHECK_FALSE(book.is_behind(start + 301s));
+  for (std::size_t const expected : {at_once, at_once, std::size_t{1}}) {
+    REQUIRE(book.is_behind(start + 4h));
+    CHECK(book.take_changes(start + 4h).ended.size() == expected);
+  }
+  CHECK_FALSE(book.is_behind(start + 4h));
+}
+
 TEST_CASE("in whatever order sessions are loaded, those used longest ago make room first") {
   std::vector<SessionRow> rows;
   for (int const number : {3, 6, 1, 5, 2, 4, 0}) rows.push_back(row(number, user(1), start + number * 1min));

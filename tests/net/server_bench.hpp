@@ -135,6 +135,9 @@ struct ServerBench : NetBench {
       constexpr std::size_t bytes = 32UL * 1024 * 1024;
       co_return Response{.content_type = "text/plain", .body = std::string(bytes, 'x')};
     };
+    auto const annotate = [](Response& response, Request const&) {
+      response.headers.emplace_back("X-Annotated", "yes");
+    };
     auto const limited = [](Request const&) -> core::Task<Response> {
       co_return Response{.status = 429, .problem = "RATE_LIMITED"};
     };
@@ -149,6 +152,11 @@ struct ServerBench : NetBench {
              {.method = "GET", .path = "/sender", .handle = tell_sender},
              {.method = "POST", .path = "/json", .body = net::Body::json, .handle = echoes},
              {.method = "POST", .path = "/any", .body = net::Body::any, .handle = echoes},
+             {.method = "POST",
+              .path = "/annotated",
+              .body = net::Body::any,
+              .handle = echoes,
+              .annotate = annotate},
              {.method = "POST",
               .path = "/gate",
               .body = net::Body::json,

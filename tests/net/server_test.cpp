@@ -147,6 +147,18 @@ TEST_CASE("a body is taken up to its limit and refused beyond") {
       413, false);
 }
 
+TEST_CASE("what every answer of a route carries is also on the answer to a body that is too long") {
+  ServerBench bench;
+  auto const test = [&]() -> core::Task<> {
+    RawPeer client = co_await bench.connect();
+    Received const answer =
+        co_await client.ask(post("/annotated", std::string(limits::body_bytes_max + 1, ' ')));
+    CHECK(answer.status() == 413);
+    CHECK(answer.header("X-Annotated") == "yes");
+  };
+  bench.run(test());
+}
+
 TEST_CASE("a refusal before the body has come ends the connection") {
   check_answer("POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf", 404, false);
   check_answer(
