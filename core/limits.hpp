@@ -110,6 +110,16 @@ inline constexpr auto breaker_pause_max = 30s;
 inline constexpr auto breaker_misconfigured_pause = 5s;
 inline constexpr auto probe_time = 3s;
 
+// WeChat's figures of the resource packs (facts §2.1).
+inline constexpr std::size_t usage_page_packs = 20;   // WeChat's most
+inline constexpr std::size_t usage_packs_max = 1000;  // of one kind, on all pages
+inline constexpr auto usage_call_time = 10s;          // nobody waits for it
+inline constexpr auto usage_average_rhythm = 6h;      // it is an average of months
+inline constexpr std::chrono::seconds usage_backoff_min = 30s;
+inline constexpr std::chrono::seconds usage_backoff_max = 1h;
+inline constexpr std::chrono::seconds usage_exhausted_rhythm = 50s;  // a purchase is seen within a minute
+inline constexpr std::chrono::seconds usage_interval_min = 10s;  // whatever is pushed
+
 // Our clock against WeChat's Date.
 inline constexpr auto clock_skew_alarm = 2min;
 inline constexpr auto clock_skew_refused = 5min;

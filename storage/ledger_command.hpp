@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/billing/usage.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/gate/session_store.hpp"
 #include "core/ledger_admin.hpp"
@@ -33,7 +34,7 @@ struct SessionKeysCommand {
 struct Command {
   std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
                core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue,
-               core::StoredToken>
+               core::StoredToken, core::UsageSnapshot>
       action;
   core::SteadyTime steady;
 };

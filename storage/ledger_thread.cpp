@@ -33,7 +33,8 @@ bool is_new_work(Command const& command) {
          std::holds_alternative<core::Decryption>(command.action) ||
          std::holds_alternative<core::LoginRow>(command.action) ||
          std::holds_alternative<core::SessionChanges>(command.action) ||
-         std::holds_alternative<core::StoredToken>(command.action);
+         std::holds_alternative<core::StoredToken>(command.action) ||
+         std::holds_alternative<core::UsageSnapshot>(command.action);
 }
 
 core::admin::Answer no_room() {
@@ -196,6 +197,12 @@ core::Task<bool> LedgerThread::change_sessions(core::SessionChanges changes) {
 
 core::Task<bool> LedgerThread::keep_token(core::StoredToken token) {
   Command command{.action = std::move(token), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_for_session(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
+core::Task<bool> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
+  Command command{.action = std::move(snapshot), .steady = clock_.steady()};
   CommandResult const result = co_await submit_for_session(std::move(command));
   co_return std::holds_alternative<Settled>(result);
 }

@@ -41,7 +41,8 @@ struct LedgerStatistics {
 class LedgerThread final : public core::Ledger,
                            public core::LedgerAdmin,
                            public core::SessionStore,
-                           public core::TokenStore {
+                           public core::TokenStore,
+                           public core::UsageStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -66,6 +67,7 @@ class LedgerThread final : public core::Ledger,
       core::CallerKey user) override;
 
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
+  [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override;
 
   /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
   /// seconds: a number outlives its window by this much.

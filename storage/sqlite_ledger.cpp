@@ -82,6 +82,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       bookkeeper_(connection_, settings.prices),
       sessions_(connection_),
       tokens_(connection_),
+      usage_(connection_, bookkeeper_),
       find_live_code_(connection_, hot_sql("find_live_code")),
       begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
       begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
@@ -184,6 +185,9 @@ CommandResult SqliteLedger::run(Command const& command) {
     tokens_.put(*token, packs_.app(token->appid, token->fetched));
     return Settled{};
   }
+  if (auto const* const snapshot = std::get_if<core::UsageSnapshot>(&command.action)) {
+    return record(*snapshot);
+  }
   if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
     static_cast<void>(packs_.app(beginning->intent.appid, beginning->intent.at));
   }
@@ -214,6 +218,22 @@ CommandResult SqliteLedger::run(Command const& command) {
     if (!error.is_constraint()) throw;
     return Refused{error.what()};
   }
+}
+
+CommandResult SqliteLedger::record(core::UsageSnapshot const& snapshot) {
+  std::int64_t const app = packs_.app(snapshot.appid, snapshot.as_of);
+  packs_.flush();
+  CommandResult result = Settled{};
+  try {
+    Savepoint savepoint(connection_);
+    usage_.record(snapshot, app);
+    savepoint.release();
+  } catch (SqliteError const& error) {
+    if (!error.is_constraint()) throw;
+    result = Refused{error.what()};
+  }
+  packs_.reload();
+  return result;
 }
 
 core::admin::Answer SqliteLedger::administer(core::admin::Command const& command) {

@@ -15,6 +15,7 @@
 #include "storage/session_table.hpp"
 #include "storage/sqlite.hpp"
 #include "storage/token_table.hpp"
+#include "storage/usage_table.hpp"
 
 namespace onetap::storage {
 
@@ -99,6 +100,7 @@ class SqliteLedger {
   [[nodiscard]] std::optional<core::AttemptId> resend(core::Resend const& resend);
   [[nodiscard]] core::admin::Answer administer(core::admin::Command const& command);
   [[nodiscard]] core::admin::Answer administer_in_savepoint(core::admin::Command const& command);
+  [[nodiscard]] CommandResult record(core::UsageSnapshot const& snapshot);
   [[nodiscard]] CommandResult settle(core::Settlement const& settlement, core::SteadyTime steady);
   [[nodiscard]] core::ledger::RecordResult record(core::Decryption const& decryption,
                                                   core::SteadyTime steady);
@@ -130,6 +132,7 @@ class SqliteLedger {
   Bookkeeper bookkeeper_;
   SessionTable sessions_;
   TokenTable tokens_;
+  UsageTable usage_;
   std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 

@@ -214,6 +214,13 @@ std::optional<PhoneNumber> read_user_data(std::string_view clear_text, std::stri
   return read_number(*info);
 }
 
+std::optional<int> errcode_of(WeChatReply const& reply) {
+  auto const body = parse_wechat_json(reply.body);
+  auto const said = body ? read_errcode(*body) : std::nullopt;
+  if (!said) return std::nullopt;
+  return static_cast<int>(said->errcode);
+}
+
 ProbeAnswer judge_probe_answer(WeChatReply const& reply) {
   if (reply.delivery != Delivery::answered) return {.hint = transport_hint(reply)};
   auto const body = parse_wechat_json(reply.body);

@@ -77,6 +77,9 @@ struct TokenAnswer {
 
 [[nodiscard]] TokenAnswer judge_token_answer(WeChatReply const& reply);
 
+/// A reply's errcode; none when it has none.
+[[nodiscard]] std::optional<int> errcode_of(WeChatReply const& reply);
+
 /// The reply to a free call: whether WeChat can be asked again.
 struct ProbeAnswer {
   bool trusted = false;

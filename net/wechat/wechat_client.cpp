@@ -5,6 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <utility>
 
+#include "core/limits.hpp"
+
 namespace onetap::net {
 namespace {
 
@@ -158,6 +160,25 @@ core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessTok
       "/wxa/business/getuserencryptkey?access_token=" + percent_encoded(access_token.reveal()) +
       "&openid=" + percent_encoded(openid.reveal()) + "&signature=" + signature + "&sig_method=hmac_sha256";
   return send({.method = "POST", .target = std::move(target), .body = {}}, deadline);
+}
+
+// Its parameters go into the query, whatever WeChat's table says (facts §2.1).
+core::Task<core::WeChatReply> WeChatClient::get_charge_usage(core::AccessToken access_token,
+                                                             std::string spu_id, std::size_t offset,
+                                                             core::SteadyTime deadline) {
+  std::string target = "/wxa/charge/usage/get?access_token=" + percent_encoded(access_token.reveal()) +
+                       "&spuId=" + percent_encoded(spu_id) + "&offset=" + std::to_string(offset) +
+                       "&limit=" + std::to_string(core::limits::usage_page_packs);
+  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+}
+
+core::Task<core::WeChatReply> WeChatClient::get_recent_average(core::AccessToken access_token,
+                                                               std::string spu_id,
+                                                               core::SteadyTime deadline) {
+  std::string target =
+      "/wxa/charge/usage/get_recent_average?access_token=" + percent_encoded(access_token.reveal()) +
+      "&spuId=" + percent_encoded(spu_id);
+  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::send(Outgoing outgoing, core::SteadyTime deadline) {

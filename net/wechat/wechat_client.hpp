@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/billing/usage.hpp"
 #include "core/exchange/wechat.hpp"
 #include "net/tls_context.hpp"
 #include "net/wechat/connection_pool.hpp"
@@ -14,9 +15,9 @@
 
 namespace onetap::net {
 
-/// core's port on real connections: warm where one is idle, new where not, one request each at a time.
+/// core's ports on real connections: warm where one is idle, new where not, one request each at a time.
 /// Another address is tried only while no byte of the request was handed to a connection.
-class WeChatClient final : public core::WeChat {
+class WeChatClient final : public core::WeChat, public core::ChargeApi {
  public:
   WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatRoute route);
   WeChatClient(asio::any_io_executor executor, core::Clock& clock, TlsContext tls, WeChatRoute route,
@@ -50,6 +51,12 @@ class WeChatClient final : public core::WeChat {
   [[nodiscard]] core::Task<core::WeChatReply> get_user_encrypt_key(core::AccessToken access_token,
                                                                    core::OpenId openid, std::string signature,
                                                                    core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> get_charge_usage(core::AccessToken access_token,
+                                                               std::string spu_id, std::size_t offset,
+                                                               core::SteadyTime deadline) override;
+  [[nodiscard]] core::Task<core::WeChatReply> get_recent_average(core::AccessToken access_token,
+                                                                 std::string spu_id,
+                                                                 core::SteadyTime deadline) override;
 
  private:
   class Line;

@@ -1,5 +1,22 @@
 -- The statements of usage and events. Each stands below the line that names it. Times are unix milliseconds.
 
+-- name: find_pack_of_wechat
+SELECT p.id FROM pack AS p WHERE p.app = ?1 AND p.kind = ?2 AND p.wx_pkg_id = ?3;
+
+-- An operator has added it before WeChat could be asked: so many units, and no name yet.
+-- name: find_unnamed_pack
+SELECT p.id FROM pack AS p
+WHERE p.app = ?1 AND p.kind = ?2 AND p.source = 'paid' AND p.wx_pkg_id IS NULL AND p.units = ?3
+ORDER BY p.id
+LIMIT 1;
+
+-- name: name_pack
+UPDATE pack SET wx_pkg_id = ?2 WHERE id = ?1;
+
+-- name: set_pack_times
+UPDATE pack SET starts_at = ?2, ends_at = ?3
+WHERE id = ?1 AND (starts_at IS NOT ?2 OR ends_at IS NOT ?3);
+
 -- ?7 is when WeChat was asked: from the newest code back to the first that had come by then.
 -- name: insert_usage_snapshot
 INSERT INTO usage_snapshot (pack, wx_all, wx_used, status, starts_at, ends_at, as_of, last_consumption)

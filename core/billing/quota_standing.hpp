@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "core/billing/quota.hpp"
+#include "core/billing/usage.hpp"
+
+namespace onetap::core {
+
+/// ONETAP_QUOTA_LOW: whichever is reached first.
+struct QuotaLow {
+  double share = 0.1;  // of the units of the packs in force
+  double days = 3;     // that what is left lasts, at the rate of late
+};
+
+/// How much quota one mini program has left, as far as WeChat tells, from memory (contract, GET
+/// /phone/quota). Only WeChat says `exhausted`; what this server has counted since its last figures makes it
+/// `low` at most.
+class QuotaStanding {
+ public:
+  explicit QuotaStanding(QuotaLow low) : low_(low) {}
+
+  /// WeChat's figures, of this app.
+  void observed(UsageSnapshot const& snapshot);
+  /// WeChat's average of late, in units a month.
+  void averaged(Kind kind, std::int64_t units_a_month) { of_kinds_[kind].units_a_month = units_a_month; }
+  /// WeChat has pushed that so many percent are left (facts §2.5).
+  void told(Kind kind, int percent_left, WallTime at);
+  /// A code has come: WeChat counts it, too.
+  void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
+
+  [[nodiscard]] Quota quota(Kind kind) const;
+
+ private:
+  struct OfKind {
+    std::optional<WallTime> as_of{};  // none: WeChat has not told
+    bool is_used_up = false;
+    std::int64_t units = 0;  // 0: exempt from fees, or nothing is in force
+    std::int64_t left = 0;
+    std::int64_t counted_since = 0;
+    std::int64_t units_a_month = 0;
+    std::optional<WallTime> told_exhausted{};
+  };
+
+  [[nodiscard]] bool is_low(OfKind const& of) const;
+
+  QuotaLow low_;
+  std::map<Kind, OfKind> of_kinds_;
+};
+
+}  // namespace onetap::core

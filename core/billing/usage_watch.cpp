@@ -1,0 +1,134 @@
+#include "core/billing/usage_watch.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/limits.hpp"
+
+namespace onetap::core {
+namespace {
+
+std::string_view to_string(UsageFault fault) {
+  switch (fault) {
+    case UsageFault::unavailable: return "unavailable";
+    case UsageFault::token_refused: return "token_refused";
+    case UsageFault::not_entitled: return "not_entitled";
+    case UsageFault::no_figures: break;
+  }
+  return "no_figures";
+}
+
+}  // namespace
+
+UsageWatch::UsageWatch(Ports ports, std::string appid, SpuIds spu_ids, seconds rhythm)
+    : ports_(ports), appid_(std::move(appid)), spu_ids_(std::move(spu_ids)), rhythm_(rhythm) {}
+
+Task<> UsageWatch::run() {
+  co_await shield_from_cancellation();
+  while (!stopping_) {
+    for (Round& round : rounds_) {
+      if (stopping_ || ports_.clock.steady() < round.next) continue;
+      co_await ask(round);
+    }
+    SteadyTime const next = std::ranges::min(rounds_, {}, &Round::next).next;
+    if (stopping_) break;
+    [[maybe_unused]] bool const told = co_await ports_.clock.wait(wake_, next);
+  }
+}
+
+void UsageWatch::stop() {
+  stopping_ = true;
+  wake_.notify_all();
+}
+
+void UsageWatch::ask_soon() {
+  SteadyTime const soon = ports_.clock.steady() + limits::usage_interval_min;
+  for (Round& round : rounds_) round.next = std::min(round.next, soon);
+  wake_.notify_all();
+}
+
+Task<> UsageWatch::ask(Round& round) {
+  auto const snapshot = co_await fetch(round.kind);
+  if (!snapshot) {
+    take(round, snapshot.error());
+    co_return;
+  }
+  bool const kept = co_await ports_.store.record_usage(*snapshot);
+  if (!kept) ports_.log.warn("usage_not_kept", {{"app", appid_}, {"kind", to_string(round.kind)}});
+  take(round, *snapshot);
+  if (ports_.clock.steady() >= round.next_average) co_await fetch_average(round);
+}
+
+void UsageWatch::take(Round& round, UsageSnapshot const& snapshot) {
+  if (std::exchange(round.has_told, false))
+    ports_.log.always("usage_available", {{"app", appid_}, {"kind", to_string(round.kind)}});
+  ports_.standing.observed(snapshot);
+  bool const is_new = snapshot.packs.empty() && !std::exchange(round.has_told_exempt, snapshot.packs.empty());
+  if (is_new) {
+    ports_.log.always("usage_has_no_packs",
+                      {{"app", appid_},
+                       {"kind", to_string(round.kind)},
+                       {"hint", "WeChat names no resource pack: exempt from fees, or never used"}});
+  }
+  constexpr int when_little_is_left = 5;
+  QuotaLevel const level = ports_.standing.quota(round.kind).level;
+  bool const is_little = level == QuotaLevel::low || level == QuotaLevel::exhausted;
+  seconds pause = is_little ? rhythm_ / when_little_is_left : rhythm_;
+  if (level == QuotaLevel::exhausted) pause = std::min(pause, limits::usage_exhausted_rhythm);
+  round.backoff = seconds(0);
+  round.next = ports_.clock.steady() + std::max(pause, limits::usage_interval_min);
+}
+
+// What the operator has to mend is no matter of minutes.
+void UsageWatch::take(Round& round, UsageFailure const& failure) {
+  bool const is_news = !round.has_told || round.told != failure.fault;
+  if (is_news) {
+    ports_.log.warn("usage_unavailable", {{"app", appid_},
+                                          {"kind", to_string(round.kind)},
+                                          {"fault", to_string(failure.fault)},
+                                          {"errcode", failure.errcode.value_or(0)},
+                                          {"rid", failure.rid},
+                                          {"hint", failure.hint}});
+  }
+  round.has_told = true;
+  round.told = failure.fault;
+  round.backoff = std::clamp(2 * round.backoff, limits::usage_backoff_min, limits::usage_backoff_max);
+  if (failure.fault == UsageFault::not_entitled) round.backoff = limits::usage_backoff_max;
+  round.next = ports_.clock.steady() + round.backoff;
+}
+
+Task<Result<UsageSnapshot, UsageFailure>> UsageWatch::fetch(Kind kind) {
+  UsageSnapshot snapshot{.appid = appid_, .kind = kind, .as_of = ports_.clock.wall()};
+  SteadyTime const deadline = ports_.clock.steady() + limits::usage_call_time;
+  bool is_second_token = false;
+  while (true) {
+    auto const token = co_await ports_.tokens.get(deadline);
+    if (!token) co_return UsageFailure{.hint = "no access_token"};
+    WeChatReply const reply = co_await ports_.wechat.get_charge_usage(token->token, spu_ids_.of(kind),
+                                                                      snapshot.packs.size(), deadline);
+    auto page = judge_usage_answer(reply);
+    if (!page && page.error().fault == UsageFault::token_refused && !is_second_token) {
+      ports_.tokens.drop(token->generation);
+      is_second_token = true;
+      continue;
+    }
+    if (!page) co_return page.error();
+    std::ranges::move(page->packs, std::back_inserter(snapshot.packs));
+    bool const is_whole = page->packs.empty() || snapshot.packs.size() >= page->total;
+    if (is_whole || snapshot.packs.size() >= limits::usage_packs_max) co_return snapshot;
+  }
+}
+
+// Without it the rate of late is not known, and what is left is judged by its share alone.
+Task<> UsageWatch::fetch_average(Round& round) {
+  round.next_average = ports_.clock.steady() + limits::usage_average_rhythm;
+  SteadyTime const deadline = ports_.clock.steady() + limits::usage_call_time;
+  auto const token = co_await ports_.tokens.get(deadline);
+  if (!token) co_return;
+  WeChatReply const reply =
+      co_await ports_.wechat.get_recent_average(token->token, spu_ids_.of(round.kind), deadline);
+  auto const average = judge_average_answer(reply);
+  if (average) ports_.standing.averaged(round.kind, *average);
+}
+
+}  // namespace onetap::core

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "core/billing/quota_standing.hpp"
+#include "core/billing/usage.hpp"
+#include "core/clock.hpp"
+#include "core/log.hpp"
+#include "core/token/keeper.hpp"
+
+namespace onetap::core {
+
+/// What WeChat calls the two components (ONETAP_SPU_QUICK, ONETAP_SPU_REALTIME; facts §2.3).
+struct SpuIds {
+  std::string quick;
+  std::string realtime;
+
+  [[nodiscard]] std::string const& of(Kind kind) const { return kind == Kind::quick ? quick : realtime; }
+};
+
+/// Asks WeChat for one mini program's figures again and again: they are kept in the ledger, and tell what the
+/// pages are told before the tap.
+class UsageWatch {
+ public:
+  struct Ports {
+    Clock& clock;
+    ChargeApi& wechat;
+    TokenKeeper& tokens;
+    UsageStore& store;
+    QuotaStanding& standing;
+    Log& log;
+  };
+
+  /// `rhythm` is ONETAP_USAGE_POLL; a fifth of it while little is left.
+  UsageWatch(Ports ports, std::string appid, SpuIds spu_ids, seconds rhythm);
+  UsageWatch(UsageWatch const&) = delete;
+  UsageWatch& operator=(UsageWatch const&) = delete;
+  ~UsageWatch() = default;
+
+  /// Until stop().
+  [[nodiscard]] Task<> run();
+  void stop();
+
+  /// Something has happened to a pack: WeChat is asked at once, or as soon as is polite.
+  void ask_soon();
+
+ private:
+  /// One kind's turn.
+  struct Round {
+    Kind kind;
+    SteadyTime next{};  // when it is asked for again
+    SteadyTime next_average{};
+    seconds backoff{};  // zero: the last answer was one
+    UsageFault told{};  // the fault that the log knows of
+    bool has_told = false;
+    bool has_told_exempt = false;
+  };
+
+  [[nodiscard]] Task<> ask(Round& round);
+  [[nodiscard]] Task<Result<UsageSnapshot, UsageFailure>> fetch(Kind kind);
+  [[nodiscard]] Task<> fetch_average(Round& round);
+  void take(Round& round, UsageSnapshot const& snapshot);
+  void take(Round& round, UsageFailure const& failure);
+
+  Ports ports_;
+  std::string appid_;
+  SpuIds spu_ids_;
+  seconds rhythm_;
+  std::array<Round, 2> rounds_{Round{.kind = Kind::quick}, Round{.kind = Kind::realtime}};
+  bool stopping_ = false;
+  Signal wake_;
+};
+
+}  // namespace onetap::core

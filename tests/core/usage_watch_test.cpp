@@ -1,0 +1,272 @@
+#include "core/billing/usage_watch.hpp"
+
+#include <doctest/doctest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/limits.hpp"
+#include "tests/support/manual_clock.hpp"
+#include "tests/support/memory_token_store.hpp"
+#include "tests/support/run_task.hpp"
+#include "tests/support/scripted_wechat.hpp"
+
+using namespace onetap;
+using namespace onetap::core;
+using namespace onetap::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Says the same figures again and again, until told others.
+class ScriptedCharges final : public ChargeApi {
+ public:
+  struct Asked {
+    std::string token;
+    std::string spu_id;
+    std::size_t offset = 0;
+  };
+  std::deque<WeChatReply> replies;  // then `usual`
+  WeChatReply usual = ScriptedWeChat::says(figures(1000, 0));
+  WeChatReply average = ScriptedWeChat::says(R"({"errcode":10122000})");
+  std::vector<Asked> asked;
+  int averages_asked = 0;
+
+  static std::string figures(int all, int used) {
+    return R"({"errcode":0,"total":1,"detailList":[{"pkgId":"","status":1,"all":")" + std::to_string(all) +
+           R"(","used":")" + std::to_string(used) + R"("}]})";
+  }
+
+  [[nodiscard]] Task<WeChatReply> get_charge_usage(AccessToken access_token, std::string spu_id,
+                                                   std::size_t offset, SteadyTime /*deadline*/) override {
+    asked.push_back({std::string(access_token.reveal()), std::move(spu_id), offset});
+    WeChatReply reply = usual;
+    if (!replies.empty()) {
+      reply = std::move(replies.front());
+      replies.pop_front();
+    }
+    co_return reply;
+  }
+  [[nodiscard]] Task<WeChatReply> get_recent_average(AccessToken /*access_token*/, std::string /*spu_id*/,
+                                                     SteadyTime /*deadline*/) override {
+    ++averages_asked;
+    co_return average;
+  }
+};
+
+class MemoryUsage final : public UsageStore {
+ public:
+  bool accepts = true;
+  std::vector<UsageSnapshot> kept;
+
+  [[nodiscard]] Task<bool> record_usage(UsageSnapshot snapshot) override {
+    if (accepts) kept.push_back(std::move(snapshot));
+    co_return accepts;
+  }
+};
+
+core::Task<bool> finish(core::Task<> task) {
+  co_await std::move(task);
+  co_return true;
+}
+
+/// A watch that runs, with a token at hand, on time that stands still.
+struct Bench {
+  asio::io_context loop;
+  ManualClock clock{loop};
+  std::vector<std::string> lines;
+  Log log{[this](LogLevel, std::string_view line) { lines.emplace_back(line); }, LogLevel::info,
+          [this] { return clock.wall(); }};
+  ScriptedWeChat wechat{clock};
+  AppAccount account{.appid = "wx1", .secret = AppSecret("a-secret")};
+  WeChatTokens source{wechat, account, TokenEndpoint::stable};
+  MemoryTokenStore token_store;
+  crypto::Keyring keyring{std::array<unsigned char, 32>{1, 2, 3}};
+  TokenKeeper tokens{{.clock = clock, .source = source, .store = token_store, .keyring = keyring, .log = log},
+                     "wx1",
+                     3s,
+                     [] { return 0.0; }};
+  ScriptedCharges charges;
+  MemoryUsage store;
+  QuotaStanding standing{{}};
+  UsageWatch watch{
+      {.clock = clock, .wechat = charges, .tokens = tokens, .store = store, .standing = standing, .log = log},
+      "wx1",
+      {.quick = "10000077", .realtime = "10000086"},
+      300s};
+  std::optional<Started<bool>> holding;
+  std::optional<Started<bool>> watching;
+
+  Bench() { will_give("first"); }
+  Bench(Bench const&) = delete;
+  Bench& operator=(Bench const&) = delete;
+  ~Bench() {
+    watch.stop();
+    tokens.stop();
+    clock.advance(1min);
+  }
+
+  void will_give(std::string const& token) {
+    wechat.token_replies.push_back(
+        ScriptedWeChat::says(R"({"access_token":")" + token + R"(","expires_in":7200})"));
+  }
+  void run() {
+    holding.emplace(start(loop, finish(tokens.run())));
+    watching.emplace(start(loop, finish(watch.run())));
+    clock.settle();
+  }
+  void advance(milliseconds by) { clock.advance(by); }
+  [[nodiscard]] std::size_t rounds() const { return charges.asked.size() / 2; }  // of both kinds
+  [[nodiscard]] int lines_with(std::string_view text) const {
+    int count = 0;
+    for (std::string const& line : lines) count += line.find(text) == std::string::npos ? 0 : 1;
+    return count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("WeChat is asked for both kinds at the start and then every five minutes; figures are kept") {
+  Bench bench;
+  bench.run();
+  REQUIRE(bench.charges.asked.size() == 2);
+  CHECK(bench.charges.asked[0].spu_id == "10000077");
+  CHECK(bench.charges.asked[0].token == "first");
+  CHECK(bench.charges.asked[1].spu_id == "10000086");
+  REQUIRE(bench.store.kept.size() == 2);
+  CHECK(bench.store.kept[0].appid == "wx1");
+  CHECK(bench.store.kept[1].kind == Kind::realtime);
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
+  bench.advance(299s);
+  CHECK(bench.rounds() == 1);
+  bench.advance(1s);
+  CHECK(bench.rounds() == 2);
+}
+
+TEST_CASE("packs beyond one page are fetched page by page, and kept as one answer") {
+  Bench bench;
+  std::string details;
+  for (int i = 0; i < 20; ++i) {
+    details += (i == 0 ? "" : ",") + std::string(R"({"pkgId":"p)") + std::to_string(i) +
+               R"(","status":1,"all":"10","used":"1"})";
+  }
+  bench.charges.replies.push_back(
+      ScriptedWeChat::says(R"({"errcode":0,"total":21,"detailList":[)" + details + "]}"));
+  bench.charges.replies.push_back(ScriptedWeChat::says(
+      R"({"errcode":0,"total":21,"detailList":[{"pkgId":"p20","status":1,"all":"10","used":"1"}]})"));
+  bench.run();
+  REQUIRE(bench.charges.asked.size() == 3);
+  CHECK(bench.charges.asked[1].offset == 20);
+  CHECK(bench.store.kept.front().packs.size() == 21);
+  CHECK(bench.store.kept.front().units_left() == 21 * 9);
+}
+
+TEST_CASE("an answer that promises more packs than come ends") {
+  Bench bench;
+  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":0,"total":21,"detailList":[]})");
+  bench.run();
+  CHECK(bench.charges.asked.size() == 2);
+}
+
+TEST_CASE("while little is left WeChat is asked five times as often, and once used up within the minute") {
+  Bench bench;
+  bench.charges.usual = ScriptedWeChat::says(ScriptedCharges::figures(1000, 950));
+  bench.run();
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::low);
+  bench.advance(60s);
+  CHECK(bench.rounds() == 2);
+  bench.charges.usual = ScriptedWeChat::says(ScriptedCharges::figures(1000, 1000));
+  bench.advance(60s);
+  CHECK(bench.standing.quota(Kind::quick).unavailable == NoQuota::exhausted);
+  bench.charges.usual = ScriptedWeChat::says(ScriptedCharges::figures(2000, 1000));
+  bench.advance(50s);
+  CHECK_FALSE(bench.standing.quota(Kind::quick).unavailable);
+  CHECK(bench.rounds() == 4);
+}
+
+TEST_CASE("failures are told once, asked again ever more seldom, and their end is told") {
+  Bench bench;
+  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":-1,"errmsg":"system error"})");
+  bench.run();
+  CHECK(bench.rounds() == 1);
+  bench.advance(30s);
+  CHECK(bench.rounds() == 2);
+  bench.advance(59s);
+  CHECK(bench.rounds() == 2);
+  bench.advance(1s);
+  CHECK(bench.rounds() == 3);
+  CHECK(bench.lines_with("usage_unavailable") == 2);  // once for each kind
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::unknown);
+  bench.charges.usual = ScriptedWeChat::says(ScriptedCharges::figures(10, 0));
+  bench.advance(10min);
+  CHECK(bench.lines_with("usage_available") == 2);
+}
+
+TEST_CASE("an account that may not ask is told so, and asked about once an hour") {
+  Bench bench;
+  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":10120700,"errmsg":"spuId"})");
+  bench.run();
+  bench.advance(59min);
+  CHECK(bench.rounds() == 1);
+  bench.advance(1min);
+  CHECK(bench.rounds() == 2);
+  CHECK(bench.lines_with("ONETAP_SPU_QUICK") == 2);
+}
+
+TEST_CASE("an account without packs is said once, and is no error") {
+  Bench bench;
+  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":0,"total":0,"detailList":[]})");
+  bench.run();
+  bench.advance(1h);
+  CHECK(bench.rounds() == 13);
+  CHECK(bench.lines_with("usage_has_no_packs") == 2);
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
+}
+
+TEST_CASE("a refused token is changed once, and the figures come with the next") {
+  Bench bench;
+  bench.will_give("second");
+  bench.charges.replies.push_back(ScriptedWeChat::says(R"({"errcode":40001})"));
+  bench.run();
+  bench.advance(1min);
+  REQUIRE(bench.charges.asked.size() >= 2);
+  CHECK(bench.charges.asked[0].token == "first");
+  CHECK(bench.charges.asked[1].token == "second");
+  CHECK(bench.lines_with("usage_unavailable") == 0);
+}
+
+TEST_CASE("a push has WeChat asked soon, however many come") {
+  Bench bench;
+  bench.run();
+  for (int i = 0; i < 100; ++i) bench.watch.ask_soon();
+  bench.advance(9s);
+  CHECK(bench.rounds() == 1);
+  bench.advance(1s);
+  CHECK(bench.rounds() == 2);
+  bench.advance(60s);
+  CHECK(bench.rounds() == 2);
+}
+
+TEST_CASE("the average of late is asked for a few times a day") {
+  Bench bench;
+  for (std::string const token : {"second", "third", "fourth"}) bench.will_give(token);
+  bench.charges.average = ScriptedWeChat::says(R"({"errcode":0,"averageData":60000})");
+  bench.run();
+  CHECK(bench.charges.averages_asked == 2);
+  bench.advance(5h);
+  CHECK(bench.charges.averages_asked == 2);
+  bench.advance(1h + 300s);
+  CHECK(bench.charges.averages_asked == 4);
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::low);  // 2,000 a day, and 1,000 left
+}
+
+TEST_CASE("figures that the ledger could not take still tell the pages") {
+  Bench bench;
+  bench.store.accepts = false;
+  bench.run();
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
+  CHECK(bench.lines_with("usage_not_kept") == 2);
+}
