@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/billing/usage_watch.hpp"
 #include "core/exchange/service.hpp"
 #include "core/gate/login.hpp"
 #include "core/token/keeper.hpp"
@@ -21,16 +22,25 @@ class MiniProgram {
     core::Ledger& ledger;
     core::SessionStore& session_store;
     core::TokenStore& token_store;
+    core::UsageStore& usage_store;
     core::WeChat& wechat;
+    core::ChargeApi& charges;
     core::ClockSkew const& skew;
     core::crypto::Keyring const& keyring;
     core::SessionBook& sessions;
     core::Log& log;
   };
+  /// What is its own.
+  struct Own {
+    core::AppAccount account;
+    core::SpuIds spu_ids;
+    core::milliseconds wechat_answer_time;
+    core::seconds usage_poll;
+    core::QuotaLow quota_low;
+  };
   using TokenSourceFor = std::function<std::unique_ptr<core::TokenSource>(core::AppAccount const&)>;
 
-  MiniProgram(Shared shared, core::AppAccount account, TokenSourceFor const& source_for,
-              core::milliseconds wechat_answer_time, core::TokenKeeper::Jitter jitter);
+  MiniProgram(Shared shared, Own own, TokenSourceFor const& source_for, core::TokenKeeper::Jitter jitter);
 
   [[nodiscard]] std::string_view appid() const { return account_.appid; }
   /// The secret that the operator has put in the old one's place.
@@ -42,6 +52,8 @@ class MiniProgram {
   [[nodiscard]] core::CallControl& calls() { return calls_; }
   [[nodiscard]] core::ConsumeService& consuming() { return consuming_; }
   [[nodiscard]] core::LoginService& logins() { return logins_; }
+  [[nodiscard]] core::QuotaStanding& standing() { return standing_; }
+  [[nodiscard]] core::UsageWatch& usage() { return usage_; }
 
   /// Why an exchange would fail now, in words for the operator; empty when it would not.
   [[nodiscard]] std::string_view unreadiness();
@@ -51,6 +63,8 @@ class MiniProgram {
   std::unique_ptr<core::TokenSource> token_source_;
   core::TokenKeeper tokens_;
   core::CallControl calls_;
+  core::QuotaStanding standing_;
+  core::UsageWatch usage_;
   core::ConsumeService consuming_;
   core::LoginService logins_;
 };

@@ -30,6 +30,9 @@ class AppReader {
          [&](std::string_view text) { return read_price(text, app.price_quick_micro_yuan); });
     take("priceRealtime", false,
          [&](std::string_view text) { return read_price(text, app.price_realtime_micro_yuan); });
+    take("spuQuick", false, [&](std::string_view text) { return read_spu_id(text, app.spu_ids.quick); });
+    take("spuRealtime", false,
+         [&](std::string_view text) { return read_spu_id(text, app.spu_ids.realtime); });
     take("tokenFile", false, [&](std::string_view path) {
       app.token_file_path = path;
       return Problem();
@@ -39,8 +42,8 @@ class AppReader {
   }
 
  private:
-  static constexpr std::array<std::string_view, 5> known{"appid", "secretFile", "priceQuick", "priceRealtime",
-                                                         "tokenFile"};
+  static constexpr std::array<std::string_view, 7> known{
+      "appid", "secretFile", "priceQuick", "priceRealtime", "tokenFile", "spuQuick", "spuRealtime"};
 
   template <class Apply>
   void take(std::string_view name, bool required, Apply apply) {

@@ -238,6 +238,37 @@ Problem read_duration(std::string_view text, std::chrono::seconds& value) {
   return std::nullopt;
 }
 
+Problem read_spu_id(std::string_view text, std::string& spu_id) {
+  constexpr std::size_t digits_max = 19;  // of a 64-bit number
+  bool const fits = !text.empty() && text.size() <= digits_max &&
+                    text.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!fits) return quote(text) + " is not a spuId; it looks like 10000077";
+  spu_id = text;
+  return std::nullopt;
+}
+
+Problem read_quota_low(std::string_view text, core::QuotaLow& low) {
+  constexpr std::int64_t share_max = 100;
+  constexpr std::int64_t days_max = 365;
+  constexpr double percent = 100;
+  Problem wrong = quote(text) + " is not a share and days; write e.g. 10%,3d, or one of the two";
+  core::QuotaLow read{.share = 0, .days = 0};
+  std::string_view rest = text;
+  do {
+    std::string_view const part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    if (part.empty()) return wrong;
+    auto const count = read_integer(part.substr(0, part.size() - 1));
+    bool const is_share = part.back() == '%' && count && *count >= 1 && *count < share_max;
+    bool const is_days = part.back() == 'd' && count && *count >= 1 && *count <= days_max;
+    if ((!is_share && !is_days) || (is_share ? read.share : read.days) > 0) return wrong;
+    if (is_share) read.share = static_cast<double>(*count) / percent;
+    if (is_days) read.days = static_cast<double>(*count);
+  } while (!rest.empty() || text.ends_with(','));
+  low = read;
+  return std::nullopt;
+}
+
 Problem read_appid(std::string_view text, std::string& appid) {
   auto const allowed = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';

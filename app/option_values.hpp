@@ -37,6 +37,10 @@ using Problem = std::optional<std::string>;
 [[nodiscard]] Problem read_price(std::string_view text, std::int64_t& micro_yuan);
 /// "600/60": requests and seconds; "0" is off.
 [[nodiscard]] Problem read_rate(std::string_view text, core::RatePolicy& policy);
+/// "10000077": digits.
+[[nodiscard]] Problem read_spu_id(std::string_view text, std::string& spu_id);
+/// "10%,3d", or one of the two.
+[[nodiscard]] Problem read_quota_low(std::string_view text, core::QuotaLow& low);
 /// "90s", "30m", "2h", "1d".
 [[nodiscard]] Problem read_duration(std::string_view text, std::chrono::seconds& value);
 

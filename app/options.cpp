@@ -103,6 +103,13 @@ Problem apply_replay_window(std::string_view text, Settings& settings) {
   return problem;
 }
 
+Problem apply_usage_poll(std::string_view text, Settings& settings) {
+  std::int64_t seconds = 0;
+  Problem problem = read_integer_within(text, 60, 86'400, "seconds", seconds);
+  settings.usage_poll = std::chrono::seconds(seconds);
+  return problem;
+}
+
 Problem apply_wechat_timeout(std::string_view text, Settings& settings) {
   std::int64_t milliseconds = 0;
   Problem problem = read_integer_within(text, 10, 30'000, "milliseconds", milliseconds);
@@ -177,6 +184,7 @@ constexpr std::string_view public_group = "Public listener";
 constexpr std::string_view callers_group = "Callers";
 constexpr std::string_view wechat_group = "WeChat";
 constexpr std::string_view ledger_group = "Ledger";
+constexpr std::string_view quota_group = "Quota";
 constexpr std::string_view operator_group = "Operators";
 
 constexpr auto option_table = std::to_array<Option>({
@@ -198,7 +206,8 @@ constexpr auto option_table = std::to_array<Option>({
      .variable = "ONETAP_APPS",
      .value_name = "FILE",
      .help = "several mini programs instead of APPID and SECRET: a JSON file, {\"apps\": [{\"appid\", "
-             "\"secretFile\", \"priceQuick\"?, \"priceRealtime\"?, \"tokenFile\"?}]}",
+             "\"secretFile\", \"priceQuick\"?, \"priceRealtime\"?, \"tokenFile\"?, \"spuQuick\"?, "
+             "\"spuRealtime\"?}]}",
      .apply =
          [](std::string_view text, Settings& to) {
            to.apps_path = text;
@@ -398,6 +407,32 @@ constexpr auto option_table = std::to_array<Option>({
      .apply = [](std::string_view text,
                  Settings& to) { return read_price(text, to.price_realtime_micro_yuan); }},
 
+    {.group = quota_group,
+     .variable = "ONETAP_USAGE_POLL",
+     .value_name = "SECONDS",
+     .default_text = "300",
+     .help = "how often WeChat is asked what it has counted (60 to 86400); five times as often while little "
+             "is left",
+     .apply = apply_usage_poll},
+    {.group = quota_group,
+     .variable = "ONETAP_QUOTA_LOW",
+     .value_name = "SHARE,DAYS",
+     .default_text = "10%,3d",
+     .help = "pages are told low below this share of the units in force, or when they last for fewer days",
+     .apply = [](std::string_view text, Settings& to) { return read_quota_low(text, to.quota_low); }},
+    {.group = quota_group,
+     .variable = "ONETAP_SPU_QUICK",
+     .value_name = "ID",
+     .default_text = "10000077",
+     .help = "what WeChat calls getPhoneNumber's resource packs",
+     .apply = [](std::string_view text, Settings& to) { return read_spu_id(text, to.spu_ids.quick); }},
+    {.group = quota_group,
+     .variable = "ONETAP_SPU_REALTIME",
+     .value_name = "ID",
+     .default_text = "10000086",
+     .help = "what WeChat calls getRealtimePhoneNumber's resource packs",
+     .apply = [](std::string_view text, Settings& to) { return read_spu_id(text, to.spu_ids.realtime); }},
+
     {.group = operator_group,
      .variable = "ONETAP_ADMIN_LISTEN",
      .value_name = "ADDRESS:PORT",
@@ -430,10 +465,6 @@ constexpr auto planned_table = std::to_array<std::string_view>({
     "ONETAP_PUSH_TOKEN_FILE",
     "ONETAP_PUSH_AES_KEY",
     "ONETAP_PUSH_AES_KEY_FILE",
-    "ONETAP_SPU_QUICK",
-    "ONETAP_SPU_REALTIME",
-    "ONETAP_USAGE_POLL",
-    "ONETAP_QUOTA_LOW",
 });
 
 // Appends `text` word by word from column help_indent on; `column` is where the line stands.

@@ -271,6 +271,7 @@ class Server {
       for (auto const& each : mini_programs_.all()) {
         tasks_.spawn(each->tokens().run());
         tasks_.spawn(each->calls().run());
+        tasks_.spawn(each->usage().run());
       }
       tasks_.spawn(maintain_ledger());
       tasks_.spawn(session_upkeep_.run());
@@ -308,14 +309,19 @@ class Server {
                                        .ledger = ledger_,
                                        .session_store = ledger_,
                                        .token_store = ledger_,
+                                       .usage_store = ledger_,
                                        .wechat = wechat_,
+                                       .charges = wechat_,
                                        .skew = skew_,
                                        .keyring = keyring_,
                                        .sessions = sessions_,
                                        .log = log_};
-      core::AppAccount account{.appid = each.appid, .secret = each.secret};
-      made.add(std::make_unique<MiniProgram>(shared, std::move(account), source_for, settings_.wechat_timeout,
-                                             random_fraction));
+      MiniProgram::Own own{.account = {.appid = each.appid, .secret = each.secret},
+                           .spu_ids = each.spu_ids,
+                           .wechat_answer_time = settings_.wechat_timeout,
+                           .usage_poll = settings_.usage_poll,
+                           .quota_low = settings_.quota_low};
+      made.add(std::make_unique<MiniProgram>(shared, std::move(own), source_for, random_fraction));
     }
     return made;
   }
@@ -338,9 +344,12 @@ class Server {
 
   // Each tap burns a paid unit for nothing while an exchange would fail.
   [[nodiscard]] core::QuotaSource quota_source() {
-    return [this](std::string_view appid, core::Kind /*kind*/) {
-      bool const serves = shared_unreadiness().empty() && mini_programs_.of(appid).unreadiness().empty();
-      return core::Quota{.unavailable = serves ? std::nullopt : std::optional(core::NoQuota::service)};
+    return [this](std::string_view appid, core::Kind kind) {
+      MiniProgram& asked = mini_programs_.of(appid);
+      core::Quota quota = asked.standing().quota(kind);
+      bool const serves = shared_unreadiness().empty() && asked.unreadiness().empty();
+      if (!serves && !quota.unavailable) quota.unavailable = core::NoQuota::service;
+      return quota;
     };
   }
 
@@ -520,6 +529,7 @@ class Server {
     for (auto const& each : mini_programs_.all()) {
       each->tokens().stop();
       each->calls().stop();
+      each->usage().stop();
     }
     session_upkeep_.stop();
     load_.stop();

@@ -197,7 +197,8 @@ class Parsing {
                                     .secret = settings.secret,
                                     .price_quick_micro_yuan = settings.price_quick_micro_yuan,
                                     .price_realtime_micro_yuan = settings.price_realtime_micro_yuan,
-                                    .token_file_path = settings.token_file_path};
+                                    .token_file_path = settings.token_file_path,
+                                    .spu_ids = settings.spu_ids};
     if (settings.apps_path.empty()) {
       check_mini_program(settings);
       settings.mini_programs = {usual};

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/billing/usage_watch.hpp"
 #include "core/exchange/wechat.hpp"
 #include "core/gate/rate_limiter.hpp"
 #include "core/gate/verify_level.hpp"
@@ -56,6 +57,7 @@ struct MiniProgramSettings {
   std::int64_t price_quick_micro_yuan = 0;
   std::int64_t price_realtime_micro_yuan = 0;
   std::string token_file_path;  // empty: WeChat is asked
+  core::SpuIds spu_ids;
 };
 
 /// Everything an operator may choose (contract, "Configuration"), read and checked. The defaults are in
@@ -109,6 +111,10 @@ struct Settings {
 
   std::int64_t price_quick_micro_yuan = 0;
   std::int64_t price_realtime_micro_yuan = 0;
+
+  core::SpuIds spu_ids;
+  std::chrono::seconds usage_poll{0};
+  core::QuotaLow quota_low;
 
   core::LogLevel log_level = core::LogLevel::info;
 };

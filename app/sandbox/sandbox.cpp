@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -61,6 +62,41 @@ std::optional<json::object> control_body(std::string_view body) {
   return std::move(value.as_object());
 }
 
+/// Quick where the body says nothing.
+std::optional<core::Kind> kind_in(json::object const& body) {
+  json::value const* const kind = body.if_contains("kind");
+  if (kind == nullptr) return core::Kind::quick;
+  if (*kind == "quick") return core::Kind::quick;
+  return *kind == "realtime" ? std::optional(core::Kind::realtime) : std::nullopt;
+}
+
+/// A number from 0 on; none for anything else.
+std::optional<std::int64_t> count_in(json::object const& object, std::string_view name) {
+  json::value const* const member = object.if_contains(name);
+  if (member == nullptr || !member->is_int64() || member->get_int64() < 0) return std::nullopt;
+  return member->get_int64();
+}
+
+std::optional<std::vector<ChargeBook::Pack>> packs_in(json::value const& value) {
+  json::array const* const listed = value.if_array();
+  if (listed == nullptr) return std::nullopt;
+  std::vector<ChargeBook::Pack> packs;
+  for (json::value const& each : *listed) {
+    json::object const* const object = each.if_object();
+    if (object == nullptr) return std::nullopt;
+    json::value const* const pkg_id = object->if_contains("pkgId");
+    auto const all = count_in(*object, "all");
+    auto const used = count_in(*object, "used");
+    if (pkg_id == nullptr || !pkg_id->is_string() || !all || !used) return std::nullopt;
+    packs.push_back({.pkg_id = std::string(pkg_id->get_string()),
+                     .all = *all,
+                     .used = *used,
+                     .starts_s = count_in(*object, "startTime").value_or(0),
+                     .ends_s = count_in(*object, "endTime").value_or(0)});
+  }
+  return packs;
+}
+
 int status_of(net::Refusal refusal) {
   switch (refusal) {
     case net::Refusal::bad_request: return 400;
@@ -93,8 +129,9 @@ net::Router Sandbox::make_router() {
   using net::Request;
   auto const wechat = [this](Request const& request) { return answer_as_wechat(request); };
   std::vector<net::Route> routes;
-  for (std::string_view const path : {stable_token_path, token_path, phone_number_path, login_path,
-                                      user_encrypt_key_path, api_quota_path}) {
+  for (std::string_view const path :
+       {stable_token_path, token_path, phone_number_path, login_path, user_encrypt_key_path, api_quota_path,
+        charge_usage_path, recent_average_path}) {
     routes.push_back({.method = "GET", .path = path, .body = net::Body::any, .handle = wechat});
     routes.push_back({.method = "POST", .path = path, .body = net::Body::any, .handle = wechat});
   }
@@ -106,6 +143,7 @@ net::Router Sandbox::make_router() {
   add("POST", "/sandbox/token/expire", [this](Request const& request) { return expire_tokens(request); });
   add("POST", "/sandbox/next", [this](Request const& request) { return treat_next(request); });
   add("POST", "/sandbox/codes", [this](Request const& request) { return issue_code(request); });
+  add("POST", "/sandbox/packs", [this](Request const& request) { return set_packs(request); });
   add("POST", "/sandbox/user-key", [this](Request const& request) { return show_user_key(request); });
   return {std::move(routes),
           [this](net::Refusal refusal, std::string_view allowed_methods, Request const& request) {
@@ -240,8 +278,10 @@ core::Task<net::Response> Sandbox::issue_code(net::Request const& request) {
     if (line == nullptr)
       co_return control_error(400, "testCode must be one of the table: onetap sandbox --codes");
   }
+  auto const kind = kind_in(*body);
+  if (!kind) co_return control_error(400, "kind must be quick or realtime");
   json::object object;
-  std::string const code = state_.issue_code(line, now());
+  std::string const code = state_.issue_code(line, now(), *kind);
   object["code"] = code;
   object["expiresIn"] = state_.code_life().count();
   if (json::value const* const js_code = body->if_contains("jsCode")) {
@@ -252,6 +292,24 @@ core::Task<net::Response> Sandbox::issue_code(net::Request const& request) {
     object["iv"] = encrypted->iv;
   }
   co_return json_response(200, object);
+}
+
+core::Task<net::Response> Sandbox::set_packs(net::Request const& request) {
+  std::optional<json::object> const body = control_body(request.body);
+  if (!body) co_return control_error(400, "the body must be a JSON object");
+  auto const kind = kind_in(*body);
+  if (!kind) co_return control_error(400, "kind must be quick or realtime");
+  std::optional<std::vector<ChargeBook::Pack>> packs;
+  if (json::value const* const listed = body->if_contains("packs")) {
+    packs = packs_in(*listed);
+    if (!packs)
+      co_return control_error(400, "packs must be a list of {pkgId, all, used, startTime?, endTime?}");
+  }
+  ChargeBook& charges = state_.charges();
+  if (packs) charges.set_packs(*kind, std::move(*packs));
+  if (auto const lag = count_in(*body, "lagSeconds")) charges.set_lag(core::seconds(*lag));
+  if (auto const average = count_in(*body, "average")) charges.set_average(*kind, *average);
+  co_return json_response(200, json::object());
 }
 
 core::Task<net::Response> Sandbox::show_user_key(net::Request const& request) {

@@ -37,9 +37,14 @@ struct SandboxOptions {
 ///                                                  every access token dies: 42001, or 40001 or 40014; with
 ///                                                  "again": true stable_token goes on giving the dead one
 ///   POST /sandbox/next {"testCode","times"}        so many codes, whatever they are, fare as this one
-///   POST /sandbox/codes {"testCode"?,"jsCode"?}    {"code","expiresIn"}: what a tap on the button yields;
-///                                                  for who logged in with jsCode "encryptedData" and "iv",
-///                                                  too
+///   POST /sandbox/codes {"testCode"?,"jsCode"?,"kind"?}
+///                                                  {"code","expiresIn"}: what a tap on the button yields,
+///                                                  and is charged; for who logged in with jsCode
+///                                                  "encryptedData" and "iv", too
+///   POST /sandbox/packs {"kind"?,"packs"?,"lagSeconds"?,"average"?}
+///                                                  from now on these are the packs: [{"pkgId","all","used",
+///                                                  "startTime"?,"endTime"?}], none for an account that is
+///                                                  exempt; figures lag so long; the average is so many
 ///   POST /sandbox/user-key {"jsCode","rotate"?}    {"encryptKey","iv","version"}: what getLatestUserKey
 ///                                                  hands to the page of who logged in with jsCode; with
 ///                                                  "rotate": true of a new version
@@ -77,6 +82,7 @@ class Sandbox {
   [[nodiscard]] core::Task<net::Response> expire_tokens(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> treat_next(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> issue_code(net::Request const& request);
+  [[nodiscard]] core::Task<net::Response> set_packs(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> show_user_key(net::Request const& request);
   [[nodiscard]] Moment now() const { return {.steady = clock_.steady(), .wall = clock_.wall()}; }
 

@@ -8,7 +8,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cctype>
+#include <charconv>
 #include <span>
+#include <utility>
 
 #include "app/sandbox/query.hpp"
 #include "core/crypto/digest.hpp"
@@ -31,7 +33,7 @@ struct ErrorText {
   RidStyle style;
 };
 
-// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last six have only been seen in
+// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last seven have only been seen in
 // WeChat's general table or not at all; their words are ours.
 constexpr std::array error_texts{
     ErrorText{-1, "system error", RidStyle::plain},
@@ -62,6 +64,7 @@ constexpr std::array error_texts{
     ErrorText{44002, "empty post data", RidStyle::after_hint},
     ErrorText{40003, "invalid openid", RidStyle::plain},
     ErrorText{76021, "cgi_path not found", RidStyle::plain},
+    ErrorText{10120700, "invalid spuId", RidStyle::plain},
     ErrorText{87009, "invalid signature", RidStyle::plain},
     ErrorText{1400001, "no enough quota", RidStyle::plain},
     ErrorText{unlisted_errcode, "something that no page lists", RidStyle::plain},
@@ -147,6 +150,13 @@ std::string user_key(std::string const& openid, int version) {
 }
 
 /// What never gets as far as a WeChat answer; none for the other behaviours.
+/// 0 for what is no number, as WeChat treats a parameter that is missing.
+std::size_t number_in(std::string const& text) {
+  std::size_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 std::optional<WechatAnswer> broken_answer(TestBehaviour behaviour) {
   if (behaviour == TestBehaviour::garble_answer) {
     return WechatAnswer{.content_type = "text/plain", .body = "\x01garbage, not JSON {\"errcode\":"};
@@ -279,6 +289,8 @@ WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry
   if (is_post && !call.has_content_length) return {.status = 412, .body = {}};
   if (call.path == user_encrypt_key_path) return get_user_encrypt_key(call, now, entry);
   if (call.path == api_quota_path) return get_api_quota(call, now, entry);
+  if (call.path == charge_usage_path || call.path == recent_average_path)
+    return get_charges(call, now, entry);
   if (call.path == phone_number_path || call.path == stable_token_path) {
     if (!is_post) return error(43002, now, entry);
     return call.path == phone_number_path ? get_phone_number(call, now, entry)
@@ -368,6 +380,7 @@ WechatAnswer WechatState::exchange_code(std::string const& code, std::string con
     return error(line->errcode, now, entry);
   }
   fate.used = true;
+  if (!std::exchange(fate.charged, true)) charges_.burn(core::Kind::quick, now.wall);
   if (behaviour == TestBehaviour::busy_but_used_up) return error(line->errcode, now, entry);
   entry.produced_number = true;
   WechatAnswer answer = phone_answer(code, behaviour, appid, now.wall);
@@ -398,6 +411,22 @@ WechatAnswer WechatState::get_api_quota(WechatCall const& call, Moment now, Jour
   object["errmsg"] = "ok";
   object["quota"] = json::object{{"daily_limit", 0}, {"used", 0}, {"remain", 0}};
   return good(object);
+}
+
+// Parameters in the query; whoever asks for more than 20 packs gets 20 (facts §2.1).
+WechatAnswer WechatState::get_charges(WechatCall const& call, Moment now, JournalEntry& entry) {
+  if (call.method != "GET") return error(43001, now, entry);
+  std::string const token = query_parameter(call.query, "access_token");
+  if (token.empty()) return error(41001, now, entry);
+  int const refused = tokens_.standing(token, now.steady).errcode;
+  if (refused != 0) return error(refused, now, entry);
+  std::string const spu_id = query_parameter(call.query, "spuId");
+  constexpr std::size_t packs_max = 20;
+  std::size_t const offset = number_in(query_parameter(call.query, "offset"));
+  std::size_t const limit = std::min(number_in(query_parameter(call.query, "limit")), packs_max);
+  auto const object = call.path == recent_average_path ? charges_.average(spu_id)
+                                                       : charges_.usage(spu_id, offset, limit, now.wall);
+  return object ? good(*object) : error(10120700, now, entry);
 }
 
 WechatAnswer WechatState::log_in(WechatCall const& call, Moment now, JournalEntry& entry) {
@@ -493,17 +522,21 @@ std::string const* WechatState::openid_of(std::string_view js_code) const {
   return openid != nullptr && users_.find(*openid) != nullptr ? openid : nullptr;
 }
 
-std::string WechatState::issue_code(TestCode const* test_code, Moment now) {
+std::string WechatState::issue_code(TestCode const* test_code, Moment now, core::Kind kind) {
   constexpr std::size_t tail = 16;
   std::string const random = chance("code");
   std::string code =
       test_code == nullptr ? random : std::string(test_code->code) + "-" + random.substr(0, tail);
-  codes_.at(sha256_hex(code)).born = now.steady;
+  Fate& fate = codes_.at(sha256_hex(code));
+  fate.born = now.steady;
+  fate.charged = true;
+  charges_.burn(kind, now.wall);
   return code;
 }
 
 void WechatState::reset() {
   next_times_ = 0;
+  charges_ = ChargeBook();
   tokens_.clear();
   codes_.clear();
   login_codes_.clear();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/sandbox/bounded_map.hpp"
+#include "app/sandbox/charge_book.hpp"
 #include "app/sandbox/journal.hpp"
 #include "app/sandbox/test_codes.hpp"
 #include "app/sandbox/token_book.hpp"
@@ -22,6 +23,8 @@ inline constexpr std::string_view phone_number_path = "/wxa/business/getuserphon
 inline constexpr std::string_view login_path = "/sns/jscode2session";
 inline constexpr std::string_view user_encrypt_key_path = "/wxa/business/getuserencryptkey";
 inline constexpr std::string_view api_quota_path = "/cgi-bin/openapi/quota/get";
+inline constexpr std::string_view charge_usage_path = "/wxa/charge/usage/get";
+inline constexpr std::string_view recent_average_path = "/wxa/charge/usage/get_recent_average";
 
 struct WechatOptions {
   std::string appid;                // empty: any appid is somebody
@@ -86,8 +89,10 @@ class WechatState {
   void note_refusal(std::string_view method, std::string_view path, int status, core::WallTime at);
 
   /// What the page's button does: a code whose life begins now. With `test_code` (a line of the table) the
-  /// code is one of that line; without, it looks like WeChat's own: 64 hex digits.
-  [[nodiscard]] std::string issue_code(TestCode const* test_code, Moment now);
+  /// code is one of that line; without, it looks like WeChat's own: 64 hex digits. It is charged now; one
+  /// that was not issued here is when it is exchanged, as quick.
+  [[nodiscard]] std::string issue_code(TestCode const* test_code, Moment now,
+                                       core::Kind kind = core::Kind::quick);
 
   /// What the button yields beside a code: its number, encrypted for the user who logged in with `js_code`.
   /// None when nobody has. In a js_code, what comes before "--" names the user, so that one can log in anew.
@@ -110,6 +115,9 @@ class WechatState {
     next_times_ = times;
   }
 
+  /// The resource packs.
+  [[nodiscard]] ChargeBook& charges() { return charges_; }
+
   /// As if just started; tokens are forgotten, too.
   void reset();
 
@@ -125,6 +133,7 @@ class WechatState {
   struct Fate {
     std::optional<core::SteadyTime> born;  // issued here, else seen first
     bool used = false;
+    bool charged = false;
     std::string refused_token;  // of `expire_token`: good with any other token
   };
 
@@ -137,6 +146,7 @@ class WechatState {
   [[nodiscard]] WechatAnswer log_in(WechatCall const& call, Moment now, JournalEntry& entry);
 
   [[nodiscard]] WechatAnswer get_api_quota(WechatCall const& call, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer get_charges(WechatCall const& call, Moment now, JournalEntry& entry);
   [[nodiscard]] WechatAnswer get_user_encrypt_key(WechatCall const& call, Moment now, JournalEntry& entry);
 
   /// The openid of who logged in with `js_code`; null when nobody has.
@@ -157,6 +167,7 @@ class WechatState {
   TestCode const* next_ = nullptr;
   int next_times_ = 0;
   TokenBook tokens_;
+  ChargeBook charges_;
   BoundedMap<Fate> codes_;
   BoundedMap<Fate> login_codes_;
   BoundedMap<User> users_;             // by openid

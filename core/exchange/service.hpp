@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,6 +48,8 @@ class ConsumeService {
     CallControl& calls;
     crypto::Keyring const& keyring;
     Log& log;
+    /// A code has come that was not here before: WeChat has charged it.
+    std::function<void(Kind)> began = [](Kind) {};
   };
 
   ConsumeService(Ports ports, milliseconds wechat_answer_time);

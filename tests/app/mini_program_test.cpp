@@ -9,6 +9,7 @@
 #include "tests/support/memory_session_store.hpp"
 #include "tests/support/memory_token_store.hpp"
 #include "tests/support/run_task.hpp"
+#include "tests/support/scripted_charges.hpp"
 #include "tests/support/scripted_wechat.hpp"
 
 using namespace onetap;
@@ -32,6 +33,8 @@ struct Bench {
   MemoryLedger ledger;
   MemorySessionStore session_store;
   MemoryTokenStore token_store;
+  MemoryUsage usage_store;
+  ScriptedCharges charges;
   core::ClockSkew skew;
   core::crypto::Keyring keyring{std::array<unsigned char, 32>{1, 2, 3}};
   core::SessionBook sessions{{.idle = 2h, .longest = 24h}};
@@ -48,13 +51,19 @@ struct Bench {
                                    .ledger = ledger,
                                    .session_store = session_store,
                                    .token_store = token_store,
+                                   .usage_store = usage_store,
                                    .wechat = wechat,
+                                   .charges = charges,
                                    .skew = skew,
                                    .keyring = keyring,
                                    .sessions = sessions,
                                    .log = log},
-          core::AppAccount{.appid = appid, .secret = core::AppSecret("a-secret")}, source_for, 3s,
-          [] { return 0.0; }));
+          app::MiniProgram::Own{.account = {.appid = appid, .secret = core::AppSecret("a-secret")},
+                                .spu_ids = {.quick = "10000077", .realtime = "10000086"},
+                                .wechat_answer_time = 3s,
+                                .usage_poll = 300s,
+                                .quota_low = {}},
+          source_for, [] { return 0.0; }));
     }
     wechat.token_replies.push_back(ScriptedWeChat::says(R"({"errcode":40125,"errmsg":"invalid appsecret"})"));
     wechat.token_replies.push_back(ScriptedWeChat::says(R"({"access_token":"good","expires_in":7200})"));

@@ -12,6 +12,7 @@
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/memory_token_store.hpp"
 #include "tests/support/run_task.hpp"
+#include "tests/support/scripted_charges.hpp"
 #include "tests/support/scripted_wechat.hpp"
 
 using namespace onetap;
@@ -20,53 +21,6 @@ using namespace onetap::tests;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Says the same figures again and again, until told others.
-class ScriptedCharges final : public ChargeApi {
- public:
-  struct Asked {
-    std::string token;
-    std::string spu_id;
-    std::size_t offset = 0;
-  };
-  std::deque<WeChatReply> replies;  // then `usual`
-  WeChatReply usual = ScriptedWeChat::says(figures(1000, 0));
-  WeChatReply average = ScriptedWeChat::says(R"({"errcode":10122000})");
-  std::vector<Asked> asked;
-  int averages_asked = 0;
-
-  static std::string figures(int all, int used) {
-    return R"({"errcode":0,"total":1,"detailList":[{"pkgId":"","status":1,"all":")" + std::to_string(all) +
-           R"(","used":")" + std::to_string(used) + R"("}]})";
-  }
-
-  [[nodiscard]] Task<WeChatReply> get_charge_usage(AccessToken access_token, std::string spu_id,
-                                                   std::size_t offset, SteadyTime /*deadline*/) override {
-    asked.push_back({std::string(access_token.reveal()), std::move(spu_id), offset});
-    WeChatReply reply = usual;
-    if (!replies.empty()) {
-      reply = std::move(replies.front());
-      replies.pop_front();
-    }
-    co_return reply;
-  }
-  [[nodiscard]] Task<WeChatReply> get_recent_average(AccessToken /*access_token*/, std::string /*spu_id*/,
-                                                     SteadyTime /*deadline*/) override {
-    ++averages_asked;
-    co_return average;
-  }
-};
-
-class MemoryUsage final : public UsageStore {
- public:
-  bool accepts = true;
-  std::vector<UsageSnapshot> kept;
-
-  [[nodiscard]] Task<bool> record_usage(UsageSnapshot snapshot) override {
-    if (accepts) kept.push_back(std::move(snapshot));
-    co_return accepts;
-  }
-};
 
 core::Task<bool> finish(core::Task<> task) {
   co_await std::move(task);

@@ -99,11 +99,13 @@ TEST_CASE("an operator resolves a doubt, adds a pack and prices it while the ser
   auto const again = operated.command({"ledger", "resolve", "2", "free", "--note", "n"});
   CHECK(again.status == 1);
   CHECK(contains(again.said, "is lost, not in doubt"));
-  CHECK(contains(operated.command({"pack", "add", "--units", "1000"}).said, "2 of them moved"));
-  CHECK(operated.command({"pack", "price", "3", "29.99"}).status == 0);
+  auto const added = operated.command({"pack", "add", "--units", "1000", "--ends", "2099-01-01"});
+  CHECK(contains(added.said, "has 1000 units"));
+  std::string const pack = operated.ask("SELECT id FROM pack WHERE units = 1000");
+  CHECK(operated.command({"pack", "price", pack, "29.99"}).status == 0);
   CHECK(contains(operated.command({"pack", "list"}).said, "29.99"));
   CHECK(operated.exchange("sandbox-ok-2") == 200);
-  CHECK(operated.ask("SELECT pack FROM consumption WHERE id = 4") == "3");
+  CHECK(operated.ask("SELECT pack FROM consumption WHERE id = 4") == pack);
   CHECK(operated.command({"verify"}).status == 0);
 
   CHECK(operated.stop() == 0);

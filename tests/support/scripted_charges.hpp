@@ -1,0 +1,62 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/billing/usage.hpp"
+#include "tests/support/scripted_wechat.hpp"
+
+namespace onetap::tests {
+
+/// Says the same figures again and again, until told others.
+class ScriptedCharges final : public core::ChargeApi {
+ public:
+  struct Asked {
+    std::string token;
+    std::string spu_id;
+    std::size_t offset = 0;
+  };
+  std::deque<core::WeChatReply> replies;  // then `usual`
+  core::WeChatReply usual = ScriptedWeChat::says(figures(1000, 0));
+  core::WeChatReply average = ScriptedWeChat::says(R"({"errcode":10122000})");
+  std::vector<Asked> asked;
+  int averages_asked = 0;
+
+  static std::string figures(int all, int used) {
+    return R"({"errcode":0,"total":1,"detailList":[{"pkgId":"","status":1,"all":")" + std::to_string(all) +
+           R"(","used":")" + std::to_string(used) + R"("}]})";
+  }
+
+  [[nodiscard]] core::Task<core::WeChatReply> get_charge_usage(core::AccessToken access_token,
+                                                               std::string spu_id, std::size_t offset,
+                                                               core::SteadyTime /*deadline*/) override {
+    asked.push_back({std::string(access_token.reveal()), std::move(spu_id), offset});
+    core::WeChatReply reply = usual;
+    if (!replies.empty()) {
+      reply = std::move(replies.front());
+      replies.pop_front();
+    }
+    co_return reply;
+  }
+  [[nodiscard]] core::Task<core::WeChatReply> get_recent_average(core::AccessToken /*access_token*/,
+                                                                 std::string /*spu_id*/,
+                                                                 core::SteadyTime /*deadline*/) override {
+    ++averages_asked;
+    co_return average;
+  }
+};
+
+class MemoryUsage final : public core::UsageStore {
+ public:
+  bool accepts = true;
+  std::vector<core::UsageSnapshot> kept;
+
+  [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override {
+    if (accepts) kept.push_back(std::move(snapshot));
+    co_return accepts;
+  }
+};
+
+}  // namespace onetap::tests
