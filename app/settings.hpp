@@ -55,7 +55,8 @@ struct MiniProgramSettings {
   core::AppSecret secret;
   std::int64_t price_quick_micro_yuan = 0;
   std::int64_t price_realtime_micro_yuan = 0;
-  std::string token_file_path;  // empty: WeChat is asked
+  std::string token_file_path;   // empty: WeChat is asked
+  std::string secret_file_path;  // of ONETAP_APPS; empty without
 };
 
 /// Everything an operator may choose (contract, "Configuration"), read and checked. The defaults are in

@@ -94,7 +94,7 @@ net::Router Sandbox::make_router() {
   auto const wechat = [this](Request const& request) { return answer_as_wechat(request); };
   std::vector<net::Route> routes;
   for (std::string_view const path : {stable_token_path, token_path, phone_number_path, login_path,
-                                      user_encrypt_key_path, api_quota_path}) {
+                                      user_encrypt_key_path, api_quota_path, charge_usage_path}) {
     routes.push_back({.method = "GET", .path = path, .body = net::Body::any, .handle = wechat});
     routes.push_back({.method = "POST", .path = path, .body = net::Body::any, .handle = wechat});
   }

@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t codes_max = 200'000;
 constexpr std::size_t wechat_path_bytes_max = 64;
+constexpr std::string_view quick_spu_id = "10000077";  // facts/wechat-api.md §2.3
+constexpr std::string_view realtime_spu_id = "10000086";
 constexpr std::string_view foreign_appid = "wxffffffffffffffff";
 
 enum class RidStyle { plain, after_comma, after_hint };
@@ -31,7 +33,7 @@ struct ErrorText {
   RidStyle style;
 };
 
-// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last six have only been seen in
+// Verbatim from real captures (facts/wechat-api.md §1.3, §3.3, §4.1). The last seven have only been seen in
 // WeChat's general table or not at all; their words are ours.
 constexpr std::array error_texts{
     ErrorText{-1, "system error", RidStyle::plain},
@@ -62,6 +64,7 @@ constexpr std::array error_texts{
     ErrorText{44002, "empty post data", RidStyle::after_hint},
     ErrorText{40003, "invalid openid", RidStyle::plain},
     ErrorText{76021, "cgi_path not found", RidStyle::plain},
+    ErrorText{10120700, "invalid spuId", RidStyle::plain},
     ErrorText{87009, "invalid signature", RidStyle::plain},
     ErrorText{1400001, "no enough quota", RidStyle::plain},
     ErrorText{unlisted_errcode, "something that no page lists", RidStyle::plain},
@@ -279,6 +282,7 @@ WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry
   if (is_post && !call.has_content_length) return {.status = 412, .body = {}};
   if (call.path == user_encrypt_key_path) return get_user_encrypt_key(call, now, entry);
   if (call.path == api_quota_path) return get_api_quota(call, now, entry);
+  if (call.path == charge_usage_path) return get_charge_usage(call, now, entry);
   if (call.path == phone_number_path || call.path == stable_token_path) {
     if (!is_post) return error(43002, now, entry);
     return call.path == phone_number_path ? get_phone_number(call, now, entry)
@@ -292,6 +296,7 @@ WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry
 }
 
 int WechatState::check_account(std::string const& appid, std::string const& secret) const {
+  if (options_.token_errcode != 0) return options_.token_errcode;
   if (appid.empty()) return 41002;
   if (secret.empty()) return 41004;
   if (!options_.appid.empty() && appid != options_.appid) return 40013;
@@ -397,6 +402,23 @@ WechatAnswer WechatState::get_api_quota(WechatCall const& call, Moment now, Jour
   object["errcode"] = 0;
   object["errmsg"] = "ok";
   object["quota"] = json::object{{"daily_limit", 0}, {"used", 0}, {"remain", 0}};
+  return good(object);
+}
+
+// The trial pack of a mini program that has used none of it (facts §2.1): nothing is charged here.
+WechatAnswer WechatState::get_charge_usage(WechatCall const& call, Moment now, JournalEntry& entry) {
+  if (call.method != "GET") return error(43001, now, entry);
+  std::string const token = query_parameter(call.query, "access_token");
+  if (token.empty()) return error(41001, now, entry);
+  int const refused = tokens_.standing(token, now.steady).errcode;
+  if (refused != 0) return error(refused, now, entry);
+  std::string const spu_id = query_parameter(call.query, "spuId");
+  if (spu_id != quick_spu_id && spu_id != realtime_spu_id) return error(10120700, now, entry);
+  json::object pack{{"all", "1000"},           {"used", "0"},     {"source", 1},
+                    {"startTime", 1692979200}, {"spuId", spu_id}, {"pkgId", ""},
+                    {"endTime", 4294967295U},  {"status", 1}};
+  json::object object{{"errcode", 0}, {"all", "1000"}, {"effectiveAll", "0"}, {"total", 1}};
+  object["detailList"] = json::array{std::move(pack)};
   return good(object);
 }
 

@@ -22,12 +22,14 @@ inline constexpr std::string_view phone_number_path = "/wxa/business/getuserphon
 inline constexpr std::string_view login_path = "/sns/jscode2session";
 inline constexpr std::string_view user_encrypt_key_path = "/wxa/business/getuserencryptkey";
 inline constexpr std::string_view api_quota_path = "/cgi-bin/openapi/quota/get";
+inline constexpr std::string_view charge_usage_path = "/wxa/charge/usage/get";
 
 struct WechatOptions {
   std::string appid;                // empty: any appid is somebody
   std::string secret;               // empty: any secret is right
   core::seconds token_life{7200};   // facts/wechat-api.md §3.1; 300 has been seen
   core::seconds code_life{5 * 60};  // facts §1.4
+  int token_errcode = 0;            // of everybody who asks for a token; 0: none
 };
 
 /// One request to WeChat, without its HTTP.
@@ -137,6 +139,7 @@ class WechatState {
   [[nodiscard]] WechatAnswer log_in(WechatCall const& call, Moment now, JournalEntry& entry);
 
   [[nodiscard]] WechatAnswer get_api_quota(WechatCall const& call, Moment now, JournalEntry& entry);
+  [[nodiscard]] WechatAnswer get_charge_usage(WechatCall const& call, Moment now, JournalEntry& entry);
   [[nodiscard]] WechatAnswer get_user_encrypt_key(WechatCall const& call, Moment now, JournalEntry& entry);
 
   /// The openid of who logged in with `js_code`; null when nobody has.

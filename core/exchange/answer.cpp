@@ -214,6 +214,13 @@ std::optional<PhoneNumber> read_user_data(std::string_view clear_text, std::stri
   return read_number(*info);
 }
 
+std::optional<int> errcode_of(WeChatReply const& reply) {
+  auto const body = parse_wechat_json(reply.body);
+  auto const said = body ? read_errcode(*body) : std::nullopt;
+  if (!said) return std::nullopt;
+  return static_cast<int>(said->errcode);
+}
+
 ProbeAnswer judge_probe_answer(WeChatReply const& reply) {
   if (reply.delivery != Delivery::answered) return {.hint = transport_hint(reply)};
   auto const body = parse_wechat_json(reply.body);
@@ -242,6 +249,7 @@ TokenAnswer judge_token_answer(WeChatReply const& reply) {
   TokenAnswer answer{.errcode = static_cast<int>(said->errcode), .rid = rid_of(said->errmsg)};
   ErrcodeRule const* const rule = rule_for(said->errcode);
   answer.hint = rule != nullptr ? hint_for(*rule, said->errmsg) : "an errcode this version does not know";
+  answer.rejected_address = rejected_address(said->errmsg);
   // Here 40001 speaks of the secret: there is no token yet that could be stale (facts §3.3).
   constexpr int invalid_credential = 40001;
   if (said->errcode == invalid_credential) answer.hint = "SECRET is wrong, or not this APPID's";

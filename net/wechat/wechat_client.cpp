@@ -160,6 +160,13 @@ core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessTok
   return send({.method = "POST", .target = std::move(target), .body = {}}, deadline);
 }
 
+core::Task<core::WeChatReply> WeChatClient::get_charge_usage(core::AccessToken access_token,
+                                                             std::string spu_id, core::SteadyTime deadline) {
+  std::string target = "/wxa/charge/usage/get?access_token=" + percent_encoded(access_token.reveal()) +
+                       "&spuId=" + percent_encoded(spu_id) + "&offset=0&limit=20";
+  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+}
+
 core::Task<core::WeChatReply> WeChatClient::send(Outgoing outgoing, core::SteadyTime deadline) {
   auto const answer_time = std::chrono::duration_cast<core::milliseconds>(deadline - clock_.steady());
   return send(nullptr, std::move(outgoing), answer_time, deadline);

@@ -51,6 +51,10 @@ class WeChatClient final : public core::WeChat {
                                                                    core::OpenId openid, std::string signature,
                                                                    core::SteadyTime deadline) override;
 
+  /// GET /wxa/charge/usage/get (facts/wechat-api.md §2.1): the resource packs of `spu_id`, the first 20.
+  [[nodiscard]] core::Task<core::WeChatReply> get_charge_usage(core::AccessToken access_token,
+                                                               std::string spu_id, core::SteadyTime deadline);
+
  private:
   class Line;
 
