@@ -124,7 +124,9 @@ Finding judge_file_system(std::uint64_t magic) {
 Finding judge_sync(core::milliseconds took, std::optional<std::string> const& fault) {
   constexpr std::string_view check = "fsync";
   if (fault)
-    return found_wrong(check, *fault, "let the server's user write in this folder, and see to the disk");
+    return found_wrong(
+        check, *fault,
+        "run this as the server's user, who must be able to write there; if it is, see to the disk");
   std::string const what = "a synced write took " + std::to_string(took.count()) + " ms";
   if (took >= sync_time_long)
     return found_odd(check, what, "see what else writes to this disk: each code waits for two");

@@ -1,12 +1,14 @@
 #include "app/doctor/wechat_checks.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "app/doctor/wechat_judgement.hpp"
 #include "app/token_file.hpp"
 #include "app/wechat_route.hpp"
 #include "core/app_account.hpp"
+#include "core/crypto/digest.hpp"
 #include "core/token/source.hpp"
 
 namespace onetap::app {
@@ -19,7 +21,11 @@ constexpr auto whole_time = 30s;
 constexpr auto end_time = 200ms;  // of what keeps names fresh
 
 // WeChat never gave it out, and the sandbox has it expired: both look at it, and nothing is used up.
-constexpr char code_that_nobody_has[] = "sandbox-expired-doctor";
+core::Code code_that_nobody_has() {
+  std::array<unsigned char, 8> tail{};
+  core::crypto::fill_random(tail);
+  return core::Code("sandbox-expired-doctor-" + core::crypto::to_hex(tail));
+}
 
 std::vector<std::unique_ptr<net::Dialer>> dialers_of(boost::asio::any_io_executor const& executor,
                                                      core::Clock& clock, net::TlsContext const& tls,
@@ -55,10 +61,12 @@ core::Task<Findings> WeChatExamination::run() {
   bool const is_reached = co_await examine_lines();
   std::size_t const behind_lines = findings_.size();
   for (MiniProgramSettings const& app : settings_.mini_programs) {
-    if (is_reached) {
-      co_await examine_app(app);
-    } else {
+    if (!is_reached) {
       note(left_out("secret", "WeChat cannot be reached"), app.appid);
+    } else if (clock_.steady() >= deadline_) {
+      note(left_out("secret", "no time left: WeChat has been slow"), app.appid);
+    } else {
+      co_await examine_app(app);
     }
   }
   Finding clock = judge_clock(skew_.offset(clock_.wall(), clock_.steady()));
@@ -142,7 +150,7 @@ std::optional<core::AccessToken> WeChatExamination::use_kept_token(std::string_v
 
 core::Task<> WeChatExamination::examine_api(MiniProgramSettings const& app, core::AccessToken token) {
   core::WeChatReply const phone =
-      co_await wechat_.get_user_phone_number(nullptr, token, core::Code(code_that_nobody_has), core::OpenId(),
+      co_await wechat_.get_user_phone_number(nullptr, token, code_that_nobody_has(), core::OpenId(),
                                              core::milliseconds(step_time), deadline_of_step());
   note(judge_permission(core::judge_phone_answer(phone, app.appid, clock_.wall())), app.appid);
   core::WeChatReply const quota = co_await wechat_.get_api_quota(token, deadline_of_step());
