@@ -106,7 +106,8 @@ int examine_all(Findings findings, Settings const& settings, DoctorArguments con
     append(findings, std::move(found));
     done = true;
   });
-  while (!done) loop.run_one();
+  while (!done && loop.run_one() > 0) {
+  }
   int const status = report(findings, arguments);
   // The resolver's thread would be waited for.
   if (examination.is_stuck()) std::_Exit(status);

@@ -108,9 +108,12 @@ Findings examine_file_modes(std::span<std::string const> files) {
     struct ::stat status{};
     if (::stat(path.c_str(), &status) != 0) continue;  // whether it must be there, others judge
     ++seen;
-    if ((status.st_mode & (S_IROTH | S_IWOTH)) == 0) continue;
+    bool const is_read = (status.st_mode & S_IROTH) != 0;
+    bool const is_written = (status.st_mode & S_IWOTH) != 0;
+    if (!is_read && !is_written) continue;
+    std::string const may = is_read && is_written ? "read and write " : is_read ? "read " : "write ";
     findings.push_back(
-        found_odd(modes_check, "everybody on this machine may read or write " + path, "chmod o-rwx " + path));
+        found_odd(modes_check, "everybody on this machine may " + may + path, "chmod o-rwx " + path));
   }
   if (findings.empty())
     findings.push_back(

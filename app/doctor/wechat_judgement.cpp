@@ -61,6 +61,15 @@ std::string advice_for(std::optional<int> errcode) {
   return "look up the errcode in WeChat's documentation, and tell us of it";
 }
 
+// With the address as WeChat sees it, which behind NAT no command of this machine tells.
+std::string on_white_list(core::TokenAnswer const& answer) {
+  std::string advice = advice_for(answer.errcode);
+  constexpr std::string_view the_address = "put the address on";
+  if (!answer.rejected_address.empty() && advice.starts_with(the_address))
+    advice.replace(0, the_address.size(), "put " + answer.rejected_address + " on");
+  return advice;
+}
+
 bool is_about_address(int errcode) {
   constexpr std::array about_address{40164, 89501, 89503, 89506, 89507};
   return std::ranges::find(about_address, errcode) != about_address.end();
@@ -191,15 +200,11 @@ Findings judge_token_of_wechat(core::TokenAnswer const& answer) {
             found_well(white_list, "WeChat takes calls from this server's address")};
   }
   std::string const what = with_errcode(answer.hint, answer.errcode);
-  std::string const advice = advice_for(answer.errcode);
   if (answer.errcode && is_about_address(*answer.errcode)) {
-    std::string const address =
-        answer.rejected_address.empty()
-            ? what
-            : "WeChat sees this server as " + answer.rejected_address + " and refuses it: " + what;
     return {left_out(secret, "not known while WeChat refuses the address"),
-            found_wrong(white_list, address, advice)};
+            found_wrong(white_list, what, on_white_list(answer))};
   }
+  std::string const advice = advice_for(answer.errcode);
   bool const passes = is_passing(answer.errcode);
   return {passes ? found_odd(secret, what, advice) : found_wrong(secret, what, advice),
           left_out(white_list, "not known before WeChat gives a token")};

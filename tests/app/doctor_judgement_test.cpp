@@ -175,9 +175,8 @@ TEST_CASE("40164 names the address as WeChat sees it, and leaves the secret open
            R"(whitelist rid: 62831769-71ffe766-3e1d7c49"})")));
   Finding const address = of_check(findings, "white-list");
   CHECK(address.status == FindingStatus::failed);
-  CHECK(contains(address.what, "WeChat sees this server as 47.102.104.75"));
   CHECK(contains(address.what, std::string(core::rule_for(40164)->hint)));
-  CHECK(contains(address.advice, "white list"));
+  CHECK(address.advice.starts_with("put 47.102.104.75 on the IP white list"));
   CHECK(of_check(findings, "secret").status == FindingStatus::skipped);
 }
 

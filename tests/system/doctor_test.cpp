@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "app/sandbox/certificates.hpp"
 #include "tests/system/system_fixture.hpp"
 
 using namespace onetap;
@@ -30,7 +31,8 @@ struct Diagnosis {
 
   /// The status of the first finding of this check; empty when there is none.
   [[nodiscard]] std::string status_of(std::string_view check) const {
-    for (boost::json::value const& finding : boost::json::parse(text).as_array()) {
+    boost::json::value const findings = boost::json::parse(text);
+    for (boost::json::value const& finding : findings.as_array()) {
       if (finding.at("check").as_string() == check) return std::string(finding.at("status").as_string());
     }
     return {};
@@ -131,7 +133,10 @@ TEST_CASE("offline nothing of WeChat's is asked") {
 
 TEST_CASE("an authority that nobody knows is a failure with an advice") {
   Practice const practice;
-  Diagnosis const diagnosis = practice.ask_doctor({"--wechat-ca="});
+  std::string const stranger = (practice.folder() / "stranger.pem").string();
+  auto const now = std::chrono::floor<core::milliseconds>(std::chrono::system_clock::now());
+  std::ofstream(stranger) << app::ThrowawayAuthority(app::throwaway_validity(now)).ca_pem();
+  Diagnosis const diagnosis = practice.ask_doctor({"--wechat-ca=" + stranger});
   CHECK(diagnosis.exit_status == 2);
   CHECK(diagnosis.status_of("wechat-tls") == "failed");
   CHECK(contains(diagnosis.text, "ca-certificates"));
