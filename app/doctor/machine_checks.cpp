@@ -86,16 +86,12 @@ std::optional<std::uint64_t> descriptors_of(long pid) {
 
 std::string shown_bytes(std::uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " bytes";
+  constexpr std::array names{" KiB", " MiB", " GiB", " TiB"};
   std::uint64_t unit = 1024;
-  std::string_view name = " KiB";
-  for (auto const& [larger, its_name] :
-       {std::pair{mib, " MiB"}, std::pair{1024 * mib, " GiB"}, std::pair{1024 * 1024 * mib, " TiB"}}) {
-    if (bytes < larger) break;
-    unit = larger;
-    name = its_name;
-  }
-  std::uint64_t const tenths = bytes / (unit / 10);
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + std::string(name);
+  std::size_t name = 0;
+  for (; name + 1 < names.size() && bytes / unit >= 1024; ++name) unit *= 1024;
+  std::uint64_t const tenths = bytes % unit * 10 / unit;
+  return std::to_string(bytes / unit) + "." + std::to_string(tenths) + names.at(name);
 }
 
 Finding judge_free_space(std::uint64_t free_bytes) {

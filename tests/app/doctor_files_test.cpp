@@ -71,7 +71,7 @@ struct Place {
 };
 
 TestAuthority::Wish for_days(long days) {
-  constexpr long day_s = 24 * 3600;
+  constexpr long day_s = 24L * 3600;
   return {.until_s = days * day_s + 60};
 }
 
@@ -222,8 +222,8 @@ TEST_CASE("a damaged ledger fails") {
   static_cast<void>(place.serve());
   // A page of zeros in the middle of the file.
   std::fstream file(place.database(), std::ios::binary | std::ios::in | std::ios::out);
-  constexpr int page_bytes = 4096;
-  file.seekp(4 * page_bytes);
+  constexpr std::size_t page_bytes = 4096;
+  file.seekp(static_cast<std::streamoff>(4 * page_bytes));
   file << std::string(page_bytes, '\0') << std::flush;
   file.close();
   CHECK(of_check(examine_ledger(place.settings), "database").status == FindingStatus::failed);

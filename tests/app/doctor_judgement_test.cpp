@@ -288,7 +288,7 @@ TEST_CASE("the listener's certificate: its time, its names") {
 }
 
 TEST_CASE("disks: room, kind, and whether what is synced is written") {
-  constexpr std::uint64_t mib = 1024 * 1024;
+  constexpr std::uint64_t mib = 1024ULL * 1024;
   CHECK(judge_free_space(1024 * mib).status == FindingStatus::ok);
   CHECK(judge_free_space(1024 * mib - 1).status == FindingStatus::warning);
   CHECK(judge_free_space(64 * mib - 1).status == FindingStatus::failed);
@@ -302,6 +302,8 @@ TEST_CASE("disks: room, kind, and whether what is synced is written") {
   CHECK(judge_sync(3ms, "no").status == FindingStatus::failed);
   CHECK(shown_bytes(1023) == "1023 bytes");
   CHECK(shown_bytes(1024) == "1.0 KiB");
+  CHECK(shown_bytes(172UL * 1024) == "172.0 KiB");
+  CHECK(shown_bytes(mib - 1) == "1023.9 KiB");
   CHECK(shown_bytes(16 * mib) == "16.0 MiB");
   CHECK(shown_bytes(1536 * mib) == "1.5 GiB");
 }
