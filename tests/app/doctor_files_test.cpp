@@ -138,7 +138,7 @@ TEST_CASE("secrets that everybody may read are named, whichever way the configur
   Place place;
   std::string const open = place.write("open", "x", 0644);
   std::string const by_flag = place.write("by-flag", "x", 0604);
-  std::string const of_app = place.write("of-app", "x", 0606);
+  std::string const of_app = place.write("of-app", "x", 0602);
   std::string const closed = place.write("closed", "x", 0640);
   place.settings.mini_programs.push_back({.appid = "wx1", .secret_file_path = of_app});
   place.settings.tls_key_path = closed;
@@ -148,7 +148,9 @@ TEST_CASE("secrets that everybody may read are named, whichever way the configur
   REQUIRE(findings.size() == 3);
   for (Finding const& finding : findings) CHECK(finding.status == FindingStatus::warning);
   CHECK(contains(findings[0].what, open));
+  CHECK(contains(findings[0].what, "may read "));
   CHECK(contains(findings[0].advice, "chmod o-rwx"));
+  CHECK(contains(findings[2].what, "may write " + of_app));
   for (std::string const& path : {open, by_flag, of_app}) ::chmod(path.c_str(), 0600);
   Findings const closed_now = examine_file_modes(files);
   REQUIRE(closed_now.size() == 1);

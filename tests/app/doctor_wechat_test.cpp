@@ -200,6 +200,15 @@ TEST_CASE("a first address that fails is a failure, though the fallback serves")
   CHECK(status_of(findings, "secret") == FindingStatus::ok);
 }
 
+TEST_CASE("a fallback that is down is a warning, and the mini programs are looked at all the same") {
+  Clinic clinic;
+  clinic.settings.wechat_fallback_urls = {{.host = "127.0.0.1", .port = 1}};
+  Findings const findings = clinic.examine();
+  CHECK(status_of(findings, "wechat-tls") == FindingStatus::ok);
+  CHECK(findings.at(1).status == FindingStatus::warning);
+  CHECK(status_of(findings, "secret") == FindingStatus::ok);
+}
+
 TEST_CASE("a proxy that is not there is what the lines say") {
   Clinic clinic;
   clinic.settings.wechat_proxy = net::ProxyAddress{.host = "127.0.0.1", .port = 1};
