@@ -8,6 +8,7 @@
 
 #include "app/commands/backup_command.hpp"
 #include "app/commands/demo_command.hpp"
+#include "app/commands/doctor_command.hpp"
 #include "app/commands/erase_command.hpp"
 #include "app/commands/key_command.hpp"
 #include "app/commands/ledger_command.hpp"
@@ -29,6 +30,8 @@ constexpr std::array commands{
     Command{"serve", "run the server (serve --sandbox: with its own WeChat, no money)",
             onetap::app::run_serve_command},
     Command{"sandbox", "run WeChat's stand-in alone", onetap::app::run_sandbox_command},
+    Command{"doctor", "check what goes wrong in real life, and say what to do",
+            onetap::app::run_doctor_command},
     Command{"demo", "ten short scenes with a server and a WeChat of its own; no money",
             onetap::app::run_demo_command},
     Command{"replay", "play JSON scenarios against a running server", onetap::app::run_replay_command},

@@ -57,6 +57,7 @@ class AppReader {
   Problem read_secret_file(std::string_view path, MiniProgramSettings& app) const {
     auto text = read_file_(std::string(path));
     if (!text) return "cannot read " + std::string(path) + ": " + text.error();
+    app.secret_file_path = path;
     if (text->ends_with('\n')) text->pop_back();
     return read_app_secret(*text, app.secret);
   }

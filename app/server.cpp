@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <random>
 
@@ -23,8 +22,10 @@
 #include "app/prices.hpp"
 #include "app/sandbox/sandbox.hpp"
 #include "app/session_upkeep.hpp"
+#include "app/tls_files.hpp"
 #include "app/token_file.hpp"
 #include "app/upkeep.hpp"
+#include "app/wechat_route.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/service.hpp"
@@ -50,9 +51,6 @@ struct StartError {
   ExitStatus status = ExitStatus::cannot_run;
   std::string sentence;
 };
-
-template <class Value>
-using Start = core::Result<Value, StartError>;
 
 std::filesystem::path database_of(Settings const& settings) {
   return storage::canonical_database(settings.database_path);
@@ -82,55 +80,6 @@ ExitStatus status_of(storage::OpenError::Kind kind) {
 
 StartError misconfigured(std::string sentence) {
   return {.status = ExitStatus::configuration, .sentence = std::move(sentence)};
-}
-
-Start<net::TlsContext> load_wechat_tls(Settings const& settings, Sandbox const* sandbox) {
-  std::string ca_pem = sandbox != nullptr ? sandbox->ca_pem() : std::string();
-  if (ca_pem.empty() && !settings.wechat_ca_path.empty()) {
-    auto text = read_text_file(settings.wechat_ca_path);
-    if (!text)
-      return misconfigured("ONETAP_WECHAT_CA: cannot read " + settings.wechat_ca_path + ": " + text.error());
-    ca_pem = std::move(*text);
-  }
-  auto made = net::TlsContext::client(ca_pem);
-  if (!made) return misconfigured("ONETAP_WECHAT_CA: " + made.error());
-  return *made;
-}
-
-net::WeChatAddress wechat_address(HttpsUrl const& url) {
-  return {.host = url.host, .port = url.port, .base_path = url.base_path};
-}
-
-net::WeChatRoute wechat_route(Settings const& settings) {
-  net::WeChatRoute route{.addresses = {}, .proxy = settings.wechat_proxy};
-  route.addresses.push_back(wechat_address(settings.wechat_url));
-  for (HttpsUrl const& url : settings.wechat_fallback_urls) route.addresses.push_back(wechat_address(url));
-  return route;
-}
-
-// Where the sandbox's certificate authority is put, for `curl --cacert`; made anew at each start.
-std::string sandbox_ca_path(Settings const& settings) { return database_of(settings).string() + ".ca.pem"; }
-
-/// The public listener's certificate and key, as the operator gave them or, in the sandbox, made now.
-Start<net::TlsContext> load_listener_tls(Settings const& settings, core::WallTime now) {
-  CertificateWithKey pair;
-  if (settings.tls_certificate_path.empty()) {
-    ThrowawayAuthority const authority(throwaway_validity(now));
-    pair = authority.issue(ServerNames(), throwaway_validity(now));
-    std::ofstream(sandbox_ca_path(settings), std::ios::trunc) << authority.ca_pem();
-  } else {
-    auto certificate = read_text_file(settings.tls_certificate_path);
-    if (!certificate)
-      return misconfigured("ONETAP_TLS_CERT: cannot read " + settings.tls_certificate_path + ": " +
-                           certificate.error());
-    auto key = read_text_file(settings.tls_key_path);
-    if (!key)
-      return misconfigured("ONETAP_TLS_KEY: cannot read " + settings.tls_key_path + ": " + key.error());
-    pair = {.certificate_pem = std::move(*certificate), .key_pem = std::move(*key)};
-  }
-  auto made = net::TlsContext::server(pair.certificate_pem, pair.key_pem);
-  if (!made) return misconfigured("ONETAP_TLS_CERT, ONETAP_TLS_KEY: " + made.error());
-  return *made;
 }
 
 unsigned short port_of(std::string_view address) {
@@ -499,7 +448,7 @@ class Server {
   void reload_certificate() {
     if (!listener_tls_ || settings_.tls_certificate_path.empty()) return;  // none, or made by ourselves
     auto made = load_listener_tls(settings_, clock_.wall());
-    if (!made) return log_.error("certificate_not_reloaded", {{"what", made.error().sentence}});
+    if (!made) return log_.error("certificate_not_reloaded", {{"what", made.error()}});
     if (auto const fault = made->validity_fault(clock_.wall()))
       return log_.error("certificate_not_reloaded", {{"what", *fault}});
     listener_tls_ = *made;
@@ -620,13 +569,13 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
   std::optional<net::TlsContext> listener_tls;
   if (settings.tls) {
     auto loaded = load_listener_tls(settings, clock.wall());
-    if (!loaded) return refuse_to_start(loaded.error(), log);
+    if (!loaded) return refuse_to_start(misconfigured(loaded.error()), log);
     listener_tls = *loaded;
   }
   std::optional<Sandbox> sandbox;
   if (settings.sandbox) sandbox.emplace(loop, clock, log, SandboxOptions{});
-  auto wechat_tls = load_wechat_tls(settings, sandbox ? &*sandbox : nullptr);
-  if (!wechat_tls) return refuse_to_start(wechat_tls.error(), log);
+  auto wechat_tls = load_wechat_tls(settings, sandbox ? sandbox->ca_pem() : std::string());
+  if (!wechat_tls) return refuse_to_start(misconfigured(wechat_tls.error()), log);
 
   auto ledger = open_keyed_ledger(ledger_options(settings, clock), settings.data_key);
   if (!ledger)

@@ -56,7 +56,8 @@ struct MiniProgramSettings {
   core::AppSecret secret;
   std::int64_t price_quick_micro_yuan = 0;
   std::int64_t price_realtime_micro_yuan = 0;
-  std::string token_file_path;  // empty: WeChat is asked
+  std::string token_file_path;   // empty: WeChat is asked
+  std::string secret_file_path;  // of ONETAP_APPS; empty without
   core::SpuIds spu_ids;
 };
 

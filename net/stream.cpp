@@ -384,6 +384,16 @@ std::string Stream::tls_error() const { return state_->tls ? state_->tls->error 
 
 bool Stream::is_resumed() const { return state_->tls && SSL_session_reused(state_->tls->ssl.get()) == 1; }
 
+std::string Stream::tls_version() const {
+  return state_->tls ? SSL_get_version(state_->tls->ssl.get()) : std::string();
+}
+
+std::optional<CertificateFacts> Stream::peer_certificate() const {
+  X509 const* const shown = state_->tls ? SSL_get0_peer_certificate(state_->tls->ssl.get()) : nullptr;
+  if (shown == nullptr) return std::nullopt;
+  return facts_of(*shown);
+}
+
 tcp::endpoint Stream::remote_endpoint() const {
   error_code ignored;
   return state_->socket.remote_endpoint(ignored);

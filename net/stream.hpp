@@ -4,6 +4,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "core/task.hpp"
+#include "net/certificate.hpp"
 #include "net/tls_context.hpp"
 
 namespace onetap::net {
@@ -81,6 +83,12 @@ class Stream {
 
   /// Whether the handshake took up an earlier session.
   [[nodiscard]] bool is_resumed() const;
+
+  /// After the handshake: "TLSv1.3"; empty on a plain stream.
+  [[nodiscard]] std::string tls_version() const;
+
+  /// After a full handshake: the certificate that the peer showed; none where it showed none.
+  [[nodiscard]] std::optional<CertificateFacts> peer_certificate() const;
 
   [[nodiscard]] tcp::endpoint remote_endpoint() const;
 

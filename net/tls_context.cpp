@@ -214,10 +214,12 @@ core::Result<TlsContext, std::string> TlsContext::server(std::string_view certif
   if (auto fault = read_chain(context, chain.get(), leaf.get())) return std::move(*fault);
   Bio const key_text = read_only(key_pem);
   Key const key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, no_passphrase, nullptr), EVP_PKEY_free);
-  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1)
-    return "the key cannot be read: " + openssl_reason();
-  if (SSL_CTX_check_private_key(context) != 1)
+  if (!key) return "the key cannot be read: " + openssl_reason();
+  if (X509_check_private_key(leaf.get(), key.get()) != 1) {
+    ERR_clear_error();
     return std::string("the key does not belong to the certificate");
+  }
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) return "the key cannot be used: " + openssl_reason();
   SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_num_tickets(context,
                           1);  // a second one costs 5-22 % of a full handshake and serves nobody here

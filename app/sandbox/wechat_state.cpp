@@ -304,6 +304,7 @@ WechatAnswer WechatState::judge(WechatCall const& call, Moment now, JournalEntry
 }
 
 int WechatState::check_account(std::string const& appid, std::string const& secret) const {
+  if (options_.token_errcode != 0) return options_.token_errcode;
   if (appid.empty()) return 41002;
   if (secret.empty()) return 41004;
   if (!options_.appid.empty() && appid != options_.appid) return 40013;

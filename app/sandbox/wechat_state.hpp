@@ -31,6 +31,7 @@ struct WechatOptions {
   std::string secret;               // empty: any secret is right
   core::seconds token_life{7200};   // facts/wechat-api.md §3.1; 300 has been seen
   core::seconds code_life{5 * 60};  // facts §1.4
+  int token_errcode = 0;            // of everybody who asks for a token; 0: none
 };
 
 /// One request to WeChat, without its HTTP.

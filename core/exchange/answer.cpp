@@ -249,6 +249,7 @@ TokenAnswer judge_token_answer(WeChatReply const& reply) {
   TokenAnswer answer{.errcode = static_cast<int>(said->errcode), .rid = rid_of(said->errmsg)};
   ErrcodeRule const* const rule = rule_for(said->errcode);
   answer.hint = rule != nullptr ? hint_for(*rule, said->errmsg) : "an errcode this version does not know";
+  answer.rejected_address = rejected_address(said->errmsg);
   // Here 40001 speaks of the secret: there is no token yet that could be stale (facts §3.3).
   constexpr int invalid_credential = 40001;
   if (said->errcode == invalid_credential) answer.hint = "SECRET is wrong, or not this APPID's";

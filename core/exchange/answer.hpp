@@ -72,7 +72,8 @@ struct TokenAnswer {
   bool misconfigured = false;  // asking again changes nothing until the operator has acted
   std::optional<int> errcode;
   std::string rid;
-  std::string hint;  // one line for the operator
+  std::string hint;              // one line for the operator
+  std::string rejected_address;  // ours, as WeChat sees it, where it is why (40164); else empty
 };
 
 [[nodiscard]] TokenAnswer judge_token_answer(WeChatReply const& reply);

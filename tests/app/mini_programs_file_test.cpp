@@ -42,6 +42,7 @@ TEST_CASE("several mini programs are read, each with what differs for it") {
   REQUIRE(apps->size() == 2);
   CHECK(apps->front().appid == "wx1");
   CHECK(apps->front().secret.reveal() == "0123456789abcdef0123456789abcdef");
+  CHECK(apps->front().secret_file_path == "/secret");
   CHECK(apps->front().price_quick_micro_yuan == 30'000);
   CHECK(apps->back().price_quick_micro_yuan == 20'000);
   CHECK(apps->back().price_realtime_micro_yuan == 50'000);

@@ -593,3 +593,23 @@ TEST_CASE("a dead token can be given again and again, until it is killed for goo
   CHECK(caller.token() != token);
   CHECK(caller.errcode("sandbox-ok") == 0);
 }
+
+TEST_CASE("the usage of either component is a trial pack, whose figures are texts") {
+  Caller caller;
+  std::string const of = "access_token=" + caller.token() + "&offset=0&limit=20&spuId=";
+  json::value const usage = caller.get(charge_usage_path, of + "10000077");
+  CHECK(usage.at("errcode").as_int64() == 0);
+  CHECK(usage.at("all").as_string() == "1000");
+  CHECK(usage.at("detailList").at(0).at("used").as_string() == "0");
+  CHECK(caller.get(charge_usage_path, of + "10000086").at("detailList").as_array().size() == 1);
+  CHECK(caller.get(charge_usage_path, of + "10000057").at("errcode").as_int64() == 10120700);
+  CHECK(caller.get(charge_usage_path, "access_token=x&spuId=10000077").at("errcode").as_int64() == 40001);
+}
+
+TEST_CASE("everybody who asks for a token can be refused: an address that is on no white list") {
+  Caller caller({.token_errcode = 40164});
+  json::value const refused = caller.stable(
+      R"({"grant_type":"client_credential","appid":"wx1111111111111111","secret":"s","force_refresh":false})");
+  CHECK(refused.at("errcode").as_int64() == 40164);
+  CHECK(errmsg_of(refused).starts_with("invalid ip 203.0.113.7"));
+}

@@ -338,6 +338,16 @@ TEST_CASE("the address that WeChat does not know is named for the operator") {
   CHECK(forged.hint.find('<') == std::string::npos);
 }
 
+TEST_CASE("of a refused token the address stands by itself, too, and errcodes can be had alone") {
+  WeChatReply const refused = says(
+      R"({"errcode":40164,"errmsg":"invalid ip 47.102.104.75 ipv6 ::ffff:47.102.104.75, not in whitelist"})");
+  CHECK(judge_token_answer(refused).rejected_address == "47.102.104.75");
+  CHECK(judge_token_answer(says(errcode_body("40125"))).rejected_address.empty());
+  CHECK(errcode_of(refused) == 40164);
+  CHECK_FALSE(errcode_of(says("{}")).has_value());
+  CHECK_FALSE(errcode_of(says("<html>")).has_value());
+}
+
 TEST_CASE("a token comes with its lifetime, which may be short or text") {
   struct Row {
     char const* expires_in;

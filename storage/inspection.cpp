@@ -1,0 +1,43 @@
+#include "storage/inspection.hpp"
+
+#include "storage/embedded_sql.hpp"
+#include "storage/migrate.hpp"
+#include "storage/token_table.hpp"
+
+namespace onetap::storage {
+namespace {
+
+std::string mode_in(Connection& connection) {
+  Statement read(connection, hot_sql("read_meta"));
+  Rows rows = read.query({});
+  return rows.next() ? rows.text(0) : std::string();
+}
+
+}  // namespace
+
+core::Result<LedgerFacts, std::string> inspect_ledger(std::filesystem::path const& path) {
+  std::string const name = "the ledger " + path.string();
+  try {
+    Connection connection(path, Access::read_only);
+    if (auto const wrong = check_schema(connection)) return name + " cannot be read: " + *wrong;
+    LedgerFacts facts{.schema_version = connection.integer("PRAGMA user_version"),
+                      .journal_mode = connection.text("PRAGMA journal_mode"),
+                      .mode = {}};
+    if (facts.schema_version > 0) facts.mode = mode_in(connection);
+    return facts;
+  } catch (SqliteError const& error) {
+    return name + " cannot be read: " + error.what();
+  }
+}
+
+std::vector<core::StoredToken> read_kept_tokens(std::filesystem::path const& path, core::WallTime now) {
+  try {
+    Connection connection(path, Access::read_only);
+    if (connection.integer("PRAGMA user_version") != ledger_schema_version) return {};
+    return TokenTable(connection).load(now);
+  } catch (SqliteError const&) {
+    return {};
+  }
+}
+
+}  // namespace onetap::storage
