@@ -21,14 +21,17 @@
 #include "app/keyed_ledger.hpp"
 #include "app/mini_program.hpp"
 #include "app/prices.hpp"
+#include "app/push_alarms.hpp"
 #include "app/sandbox/sandbox.hpp"
 #include "app/session_upkeep.hpp"
 #include "app/token_file.hpp"
 #include "app/upkeep.hpp"
+#include "core/billing/told_quota.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/service.hpp"
 #include "core/limits.hpp"
+#include "core/push/push_receiver.hpp"
 #include "core/repetition.hpp"
 #include "core/token/keeper.hpp"
 #include "net/api/routes.hpp"
@@ -217,6 +220,9 @@ class Server {
                     .keyring = keyring_,
                     .log = log_}),
         session_upkeep_(sessions_, ledger_, clock_),
+        push_alarms_(told_quota_, log_),
+        push_(push_services(), core::SpuIds()),
+        push_api_(push_),
         gate_(clock_, sessions_, user_keys_, log_, gate_settings()),
         session_api_(
             [this](std::string_view appid) -> core::LoginService& {
@@ -237,7 +243,9 @@ class Server {
         operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
                   operator_options()),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
-        resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {}
+        resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {
+    use_push_secrets(settings_);
+  }
 
   /// What of earlier runs still lives.
   void load(std::vector<core::SessionRow> sessions, std::vector<core::StoredToken> const& tokens) {
@@ -336,16 +344,36 @@ class Server {
             .seed = random_seed()};
   }
 
+  [[nodiscard]] core::PushReceiver::Services push_services() {
+    auto const listener = [this](std::string_view appid, core::PushEvent const& event) {
+      push_alarms_.on_push(appid, event);
+    };
+    return {.clock = clock_, .log = log_, .listener = listener};
+  }
+
+  void use_push_secrets(Settings const& settings) {
+    for (MiniProgramSettings const& each : settings.mini_programs) push_.use(each.appid, each.push);
+  }
+
   // Each tap burns a paid unit for nothing while an exchange would fail.
   [[nodiscard]] core::QuotaSource quota_source() {
-    return [this](std::string_view appid, core::Kind /*kind*/) {
+    return [this](std::string_view appid, core::Kind kind) {
+      if (auto const exhausted_at = told_quota_.exhausted_at(appid, kind))
+        return core::Quota{.unavailable = core::NoQuota::exhausted,
+                           .level = core::QuotaLevel::exhausted,
+                           .as_of = *exhausted_at};
       bool const serves = shared_unreadiness().empty() && mini_programs_.of(appid).unreadiness().empty();
       return core::Quota{.unavailable = serves ? std::nullopt : std::optional(core::NoQuota::service)};
     };
   }
 
   [[nodiscard]] net::PublicSurface public_surface() {
-    return {.gate = gate_, .load = load_, .sessions = session_api_, .phone = phone_, .quota = quota_source()};
+    return {.gate = gate_,
+            .load = load_,
+            .sessions = session_api_,
+            .phone = phone_,
+            .push = push_api_,
+            .quota = quota_source()};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {
@@ -479,6 +507,7 @@ class Server {
     for (MiniProgramSettings const& each : fresh.mini_programs) {
       bool const is_served = std::ranges::count(mini_programs_.appids(), each.appid) > 0;
       if (is_served) mini_programs_.of(each.appid).use(each.secret);
+      if (is_served) push_.use(each.appid, each.push);
       if (!is_served)
         log_.warn("mini_program_not_added", {{"app", each.appid}, {"hint", "it needs a restart"}});
     }
@@ -580,6 +609,10 @@ class Server {
   MiniPrograms mini_programs_;
   core::UserKeys user_keys_;
   SessionUpkeep session_upkeep_;
+  core::ToldQuota told_quota_;
+  PushAlarms push_alarms_;
+  core::PushReceiver push_;
+  net::PushApi push_api_;
   core::Gatekeeper gate_;
   net::SessionApi session_api_;
   net::PhoneApi phone_;

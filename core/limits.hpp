@@ -108,6 +108,10 @@ inline constexpr auto breaker_pause_max = 30s;
 inline constexpr auto breaker_misconfigured_pause = 5s;
 inline constexpr auto probe_time = 3s;
 
+// WeChat's message push.
+inline constexpr std::size_t push_text_bytes_max = 64;  // of a text in it that is kept or logged
+inline constexpr std::size_t pushes_remembered = 64;    // to know WeChat's three retries of an alarm by
+
 // Our clock against WeChat's Date.
 inline constexpr auto clock_skew_alarm = 2min;
 inline constexpr auto clock_skew_refused = 5min;

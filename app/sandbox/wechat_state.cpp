@@ -10,12 +10,13 @@
 #include <cctype>
 #include <span>
 
-#include "app/sandbox/query.hpp"
 #include "core/crypto/digest.hpp"
+#include "net/query.hpp"
 
 namespace onetap::app {
 
 namespace json = boost::json;
+using net::query_parameter;
 
 namespace {
 
