@@ -361,7 +361,7 @@ class Server {
       if (auto const exhausted_at = told_quota_.exhausted_at(appid, kind))
         return core::Quota{.unavailable = core::NoQuota::exhausted,
                            .level = core::QuotaLevel::exhausted,
-                           .as_of = *exhausted_at};
+                           .as_of = exhausted_at};
       bool const serves = shared_unreadiness().empty() && mini_programs_.of(appid).unreadiness().empty();
       return core::Quota{.unavailable = serves ? std::nullopt : std::optional(core::NoQuota::service)};
     };
