@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "app/settings.hpp"
 #include "core/log.hpp"
 
 namespace onetap::app {
@@ -15,6 +16,10 @@ struct DescriptorNeeds {
   std::size_t mini_programs = 1;
   bool with_sandbox = false;
 };
+
+[[nodiscard]] inline DescriptorNeeds descriptor_needs(Settings const& settings) {
+  return {.mini_programs = settings.mini_programs.size(), .with_sandbox = settings.sandbox};
+}
 
 /// What the server holds at most beside the connections of its public listener.
 [[nodiscard]] std::size_t descriptors_beside_connections(DescriptorNeeds needs);

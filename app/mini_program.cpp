@@ -1,14 +1,17 @@
 #include "app/mini_program.hpp"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 namespace onetap::app {
 
 MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_for,
                          core::TokenKeeper::Jitter jitter)
-    : account_(std::move(own.account)),
+    : log_(shared.log),
+      account_(std::move(own.account)),
       token_source_(source_for(account_)),
       tokens_({.clock = shared.clock,
                .source = *token_source_,
@@ -55,6 +58,23 @@ void MiniProgram::use(core::AppSecret secret) {
 
 void MiniProgram::restore(core::StoredToken const& token) {
   if (token_source_->is_ours()) tokens_.restore(token);
+}
+
+void MiniProgram::hear(core::PushEvent const& event) {
+  if (auto const* const quota = std::get_if<core::QuotaAlarm>(&event)) {
+    standing_.told(quota->kind, quota->percent_left(), quota->created);
+    bool const is_exhausted = quota->percent_left() == 0;
+    std::array const fields{core::Field("app", appid()), core::Field("kind", core::to_string(quota->kind)),
+                            core::Field("percent_left", quota->percent_left()),
+                            core::Field("units_left", quota->units_left),
+                            core::Field("units_total", quota->units_total)};
+    log_.write(is_exhausted ? core::LogLevel::error : core::LogLevel::warn,
+               is_exhausted ? "quota_exhausted" : "quota_low", fields);
+  } else if (auto const* const validity = std::get_if<core::ValidityAlarm>(&event)) {
+    log_.warn("pack_ends",
+              {{"app", appid()}, {"kind", core::to_string(validity->kind)}, {"end", validity->end}});
+  }
+  usage_.ask_soon();
 }
 
 std::string_view MiniProgram::unreadiness() {

@@ -8,6 +8,7 @@
 #include "core/billing/usage_watch.hpp"
 #include "core/exchange/service.hpp"
 #include "core/gate/login.hpp"
+#include "core/push/push_event.hpp"
 #include "core/token/keeper.hpp"
 
 namespace onetap::app {
@@ -55,10 +56,14 @@ class MiniProgram {
   [[nodiscard]] core::QuotaStanding& standing() { return standing_; }
   [[nodiscard]] core::UsageWatch& usage() { return usage_; }
 
+  /// WeChat has pushed: a line for the operator, and pages hear of it. WeChat is asked for its figures soon.
+  void hear(core::PushEvent const& event);
+
   /// Why an exchange would fail now, in words for the operator; empty when it would not.
   [[nodiscard]] std::string_view unreadiness();
 
  private:
+  core::Log const& log_;
   core::AppAccount account_;
   std::unique_ptr<core::TokenSource> token_source_;
   core::TokenKeeper tokens_;

@@ -25,7 +25,10 @@ class AppReader {
   MiniProgramSettings read(MiniProgramSettings const& usual) {
     MiniProgramSettings app = usual;
     take("appid", true, [&](std::string_view text) { return read_appid(text, app.appid); });
-    take("secretFile", true, [&](std::string_view path) { return read_secret_file(path, app); });
+    take("secretFile", true, [&](std::string_view path) {
+      app.secret_file_path = path;
+      return read_secret(path, [&](std::string_view text) { return read_app_secret(text, app.secret); });
+    });
     take("priceQuick", false,
          [&](std::string_view text) { return read_price(text, app.price_quick_micro_yuan); });
     take("priceRealtime", false,
@@ -37,13 +40,15 @@ class AppReader {
       app.token_file_path = path;
       return Problem();
     });
+    read_push(app.push);
     for (auto const& member : object_) refuse_unknown(member.key());
     return app;
   }
 
  private:
-  static constexpr std::array<std::string_view, 7> known{
-      "appid", "secretFile", "priceQuick", "priceRealtime", "tokenFile", "spuQuick", "spuRealtime"};
+  static constexpr std::array<std::string_view, 9> known{"appid",         "secretFile",    "priceQuick",
+                                                         "priceRealtime", "tokenFile",     "spuQuick",
+                                                         "spuRealtime",   "pushTokenFile", "pushAesKeyFile"};
 
   template <class Apply>
   void take(std::string_view name, bool required, Apply apply) {
@@ -54,12 +59,25 @@ class AppReader {
     if (problem) problems_.push_back(place_ + std::string(name) + ": " + *problem);
   }
 
-  Problem read_secret_file(std::string_view path, MiniProgramSettings& app) const {
+  // An app with a token of its own has a key of its own, or none.
+  void read_push(core::PushSecrets& push) {
+    if (object_.contains("pushTokenFile")) push = {};
+    take("pushTokenFile", false, [&](std::string_view path) {
+      return read_secret(path, [&](std::string_view text) { return read_push_token(text, push.token); });
+    });
+    take("pushAesKeyFile", false, [&](std::string_view path) {
+      return read_secret(path, [&](std::string_view text) { return read_push_aes_key(text, push.aes_key); });
+    });
+    if (!push.aes_key.empty() && push.token.empty() && !object_.contains("pushTokenFile"))
+      problems_.push_back(place_ + "pushAesKeyFile: is of no use without pushTokenFile");
+  }
+
+  template <class Read>
+  Problem read_secret(std::string_view path, Read read) const {
     auto text = read_file_(std::string(path));
     if (!text) return "cannot read " + std::string(path) + ": " + text.error();
-    app.secret_file_path = path;
     if (text->ends_with('\n')) text->pop_back();
-    return read_app_secret(*text, app.secret);
+    return read(*text);
   }
 
   void refuse_unknown(std::string_view name) {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/crypto/push_cipher.hpp"
 #include "core/text.hpp"
 
 namespace onetap::app {
@@ -238,12 +239,10 @@ Problem read_duration(std::string_view text, std::chrono::seconds& value) {
   return std::nullopt;
 }
 
-Problem read_spu_id(std::string_view text, std::string& spu_id) {
-  constexpr std::size_t digits_max = 19;  // of a 64-bit number
-  bool const fits = !text.empty() && text.size() <= digits_max &&
-                    text.find_first_not_of("0123456789") == std::string_view::npos;
-  if (!fits) return quote(text) + " is not a spuId; it looks like 10000077";
-  spu_id = text;
+Problem read_spu_id(std::string_view text, std::int64_t& spu_id) {
+  auto const read = read_integer(text);
+  if (!read || *read < 1) return quote(text) + " is not a spuId; it looks like 10000077";
+  spu_id = *read;
   return std::nullopt;
 }
 
@@ -285,6 +284,23 @@ Problem read_app_secret(std::string_view text, core::AppSecret& secret) {
   if (text.empty() || text.size() > secret_bytes_max || !core::is_visible_ascii(text))
     return "is not an AppSecret; it is one line of 32 letters and digits, without quotes or blanks";
   secret = core::AppSecret(std::string(text));
+  return std::nullopt;
+}
+
+Problem read_push_token(std::string_view text, core::PushToken& token) {
+  constexpr std::size_t bytes_min = 3;
+  constexpr std::size_t bytes_max = 32;
+  auto const allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  if (text.size() < bytes_min || text.size() > bytes_max || !std::ranges::all_of(text, allowed))
+    return "is not 3 to 32 letters and digits, the Token of WeChat's console";
+  token = core::PushToken(std::string(text));
+  return std::nullopt;
+}
+
+Problem read_push_aes_key(std::string_view text, core::PushAesKey& key) {
+  if (!core::crypto::is_push_aes_key(text))
+    return "is not 43 letters and digits, the EncodingAESKey of WeChat's console";
+  key = core::PushAesKey(std::string(text));
   return std::nullopt;
 }
 

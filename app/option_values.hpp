@@ -33,12 +33,15 @@ using Problem = std::optional<std::string>;
 /// APPID, SECRET.
 [[nodiscard]] Problem read_appid(std::string_view text, std::string& appid);
 [[nodiscard]] Problem read_app_secret(std::string_view text, core::AppSecret& secret);
+/// As WeChat's console takes and shows them.
+[[nodiscard]] Problem read_push_token(std::string_view text, core::PushToken& token);
+[[nodiscard]] Problem read_push_aes_key(std::string_view text, core::PushAesKey& key);
 
 [[nodiscard]] Problem read_price(std::string_view text, std::int64_t& micro_yuan);
 /// "600/60": requests and seconds; "0" is off.
 [[nodiscard]] Problem read_rate(std::string_view text, core::RatePolicy& policy);
 /// "10000077": digits.
-[[nodiscard]] Problem read_spu_id(std::string_view text, std::string& spu_id);
+[[nodiscard]] Problem read_spu_id(std::string_view text, std::int64_t& spu_id);
 /// "10%,3d", or one of the two.
 [[nodiscard]] Problem read_quota_low(std::string_view text, core::QuotaLow& low);
 /// "90s", "30m", "2h", "1d".

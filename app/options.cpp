@@ -207,7 +207,7 @@ constexpr auto option_table = std::to_array<Option>({
      .value_name = "FILE",
      .help = "several mini programs instead of APPID and SECRET: a JSON file, {\"apps\": [{\"appid\", "
              "\"secretFile\", \"priceQuick\"?, \"priceRealtime\"?, \"tokenFile\"?, \"spuQuick\"?, "
-             "\"spuRealtime\"?}]}",
+             "\"spuRealtime\"?, \"pushTokenFile\"?, \"pushAesKeyFile\"?}]}",
      .apply =
          [](std::string_view text, Settings& to) {
            to.apps_path = text;
@@ -372,6 +372,19 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "whether WeChat is told with each code whose it is, where that is known",
      .apply = [](std::string_view text,
                  Settings& to) { return read_switch(text, "true", "false", to.send_openid); }},
+    {.group = wechat_group,
+     .variable = "ONETAP_PUSH_TOKEN",
+     .value_name = "TOKEN",
+     .secret = true,
+     .help = "the Token of WeChat's message push, which tells at /wechat/push that quota runs out; 3 to 32 "
+             "letters and digits",
+     .apply = [](std::string_view text, Settings& to) { return read_push_token(text, to.push.token); }},
+    {.group = wechat_group,
+     .variable = "ONETAP_PUSH_AES_KEY",
+     .value_name = "KEY",
+     .secret = true,
+     .help = "its EncodingAESKey, 43 letters and digits: pushes must then be encrypted",
+     .apply = [](std::string_view text, Settings& to) { return read_push_aes_key(text, to.push.aes_key); }},
     {.group = ledger_group,
      .variable = "ONETAP_DB",
      .value_name = "FILE",
@@ -461,10 +474,6 @@ constexpr auto planned_table = std::to_array<std::string_view>({
     "ONETAP_ALERT_SECRET",
     "ONETAP_ALERT_SECRET_FILE",
     "ONETAP_ALERT_FORMAT",
-    "ONETAP_PUSH_TOKEN",
-    "ONETAP_PUSH_TOKEN_FILE",
-    "ONETAP_PUSH_AES_KEY",
-    "ONETAP_PUSH_AES_KEY_FILE",
 });
 
 // Appends `text` word by word from column help_indent on; `column` is where the line stands.

@@ -30,6 +30,7 @@
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/service.hpp"
 #include "core/limits.hpp"
+#include "core/push/push_receiver.hpp"
 #include "core/repetition.hpp"
 #include "core/token/keeper.hpp"
 #include "net/api/routes.hpp"
@@ -166,6 +167,8 @@ class Server {
                     .keyring = keyring_,
                     .log = log_}),
         session_upkeep_(sessions_, ledger_, clock_),
+        push_(push_services()),
+        push_api_(push_),
         gate_(clock_, sessions_, user_keys_, log_, gate_settings()),
         session_api_(
             [this](std::string_view appid) -> core::LoginService& {
@@ -186,7 +189,9 @@ class Server {
         operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
                   operator_options()),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
-        resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {}
+        resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {
+    use_push_secrets(settings_);
+  }
 
   /// What of earlier runs still lives.
   void load(std::vector<core::SessionRow> sessions, std::vector<core::StoredToken> const& tokens) {
@@ -291,6 +296,18 @@ class Server {
             .seed = random_seed()};
   }
 
+  [[nodiscard]] core::PushReceiver::Services push_services() {
+    auto const listener = [this](std::string_view appid, core::PushEvent const& event) {
+      mini_programs_.of(appid).hear(event);
+    };
+    return {.clock = clock_, .log = log_, .listener = listener};
+  }
+
+  void use_push_secrets(Settings const& settings) {
+    for (MiniProgramSettings const& each : settings.mini_programs)
+      push_.use(each.appid, each.push, each.spu_ids);
+  }
+
   // Each tap burns a paid unit for nothing while an exchange would fail.
   [[nodiscard]] core::QuotaSource quota_source() {
     return [this](std::string_view appid, core::Kind kind) {
@@ -303,7 +320,12 @@ class Server {
   }
 
   [[nodiscard]] net::PublicSurface public_surface() {
-    return {.gate = gate_, .load = load_, .sessions = session_api_, .phone = phone_, .quota = quota_source()};
+    return {.gate = gate_,
+            .load = load_,
+            .sessions = session_api_,
+            .phone = phone_,
+            .push = push_api_,
+            .quota = quota_source()};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {
@@ -437,6 +459,7 @@ class Server {
     for (MiniProgramSettings const& each : fresh.mini_programs) {
       bool const is_served = std::ranges::count(mini_programs_.appids(), each.appid) > 0;
       if (is_served) mini_programs_.of(each.appid).use(each.secret);
+      if (is_served) push_.use(each.appid, each.push, each.spu_ids);
       if (!is_served)
         log_.warn("mini_program_not_added", {{"app", each.appid}, {"hint", "it needs a restart"}});
     }
@@ -539,6 +562,8 @@ class Server {
   MiniPrograms mini_programs_;
   core::UserKeys user_keys_;
   SessionUpkeep session_upkeep_;
+  core::PushReceiver push_;
+  net::PushApi push_api_;
   core::Gatekeeper gate_;
   net::SessionApi session_api_;
   net::PhoneApi phone_;
@@ -597,9 +622,7 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
               .listener_tls = std::move(listener_tls),
               .sandbox = sandbox ? &*sandbox : nullptr,
               .reread = std::move(reread)};
-  settings.connections_max = provide_descriptors(
-      settings.connections_max,
-      {.mini_programs = settings.mini_programs.size(), .with_sandbox = settings.sandbox}, log);
+  settings.connections_max = provide_descriptors(settings.connections_max, descriptor_needs(settings), log);
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
   server.load(std::move(recovery.sessions), recovery.tokens);
   if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);

@@ -198,7 +198,9 @@ class Parsing {
                                     .price_quick_micro_yuan = settings.price_quick_micro_yuan,
                                     .price_realtime_micro_yuan = settings.price_realtime_micro_yuan,
                                     .token_file_path = settings.token_file_path,
-                                    .spu_ids = settings.spu_ids};
+                                    .spu_ids = settings.spu_ids,
+                                    .push = settings.push};
+    check_push(settings);
     if (settings.apps_path.empty()) {
       check_mini_program(settings);
       settings.mini_programs = {usual};
@@ -239,6 +241,13 @@ class Parsing {
     if (settings.secret.empty() && are_usable({"SECRET"})) {
       problems_.emplace_back("SECRET: is missing; set it (or SECRET_FILE) to the mini program's AppSecret");
     }
+  }
+
+  void check_push(Settings const& settings) {
+    bool const is_alone = !settings.push.aes_key.empty() && settings.push.token.empty();
+    if (is_alone && are_usable({"ONETAP_PUSH_TOKEN"}))
+      problems_.emplace_back(
+          "ONETAP_PUSH_AES_KEY: is of no use without ONETAP_PUSH_TOKEN; set both as in WeChat's console");
   }
 
   void check_sandbox() {
@@ -347,6 +356,11 @@ void warn_of_oddities(Settings const& settings, Lines& warnings) {
     warnings.emplace_back(
         "ONETAP_WECHAT_TIMEOUT_MS: above 3500 an answer may come after WeChat has dropped the page's "
         "request");
+  }
+  for (MiniProgramSettings const& each : settings.mini_programs) {
+    if (each.push.token.empty() || !each.push.aes_key.empty()) continue;
+    warnings.push_back("ONETAP_PUSH_TOKEN: " + each.appid +
+                       " has no ONETAP_PUSH_AES_KEY, so whoever sees one push can forge others");
   }
   if (settings.verify == core::VerifyLevel::none) {
     warnings.emplace_back(

@@ -16,6 +16,7 @@
 #include "core/gate/rate_limiter.hpp"
 #include "core/gate/verify_level.hpp"
 #include "core/log.hpp"
+#include "core/push/push_receiver.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
 #include "net/server/client_address.hpp"
@@ -59,6 +60,7 @@ struct MiniProgramSettings {
   std::string token_file_path;   // empty: WeChat is asked
   std::string secret_file_path;  // of ONETAP_APPS; empty without
   core::SpuIds spu_ids;
+  core::PushSecrets push;
 };
 
 /// Everything an operator may choose (contract, "Configuration"), read and checked. The defaults are in
@@ -107,6 +109,8 @@ struct Settings {
   core::RatePolicy rate_address;
   core::RatePolicy rate_user;
   core::RatePolicy rate_everybody;
+
+  core::PushSecrets push;  // ONETAP_PUSH_TOKEN, ONETAP_PUSH_AES_KEY
 
   std::string apps_path;  // ONETAP_APPS; empty: one mini program
 

@@ -113,12 +113,17 @@ inline constexpr auto probe_time = 3s;
 // WeChat's figures of the resource packs (facts §2.1).
 inline constexpr std::size_t usage_page_packs = 20;   // WeChat's most
 inline constexpr std::size_t usage_packs_max = 1000;  // of one kind, on all pages
+inline constexpr auto usage_lag_max = 10min;          // of WeChat's figures behind its pushes: some minutes
 inline constexpr auto usage_call_time = 10s;          // nobody waits for it
 inline constexpr auto usage_average_rhythm = 6h;      // it is an average of months
 inline constexpr std::chrono::seconds usage_backoff_min = 30s;
 inline constexpr std::chrono::seconds usage_backoff_max = 1h;
 inline constexpr std::chrono::seconds usage_exhausted_rhythm = 50s;  // a purchase is seen within a minute
-inline constexpr std::chrono::seconds usage_interval_min = 10s;  // whatever is pushed
+inline constexpr std::chrono::seconds usage_interval_min = 10s;      // whatever is pushed
+
+// WeChat's message push.
+inline constexpr std::size_t push_text_bytes_max = 64;  // of a text in it that is kept or logged
+inline constexpr std::size_t pushes_remembered = 64;    // to know WeChat's three retries of an alarm by
 
 // Our clock against WeChat's Date.
 inline constexpr auto clock_skew_alarm = 2min;

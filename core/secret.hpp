@@ -55,6 +55,9 @@ using JsCode = Confidential<struct JsCodeTag>;          // wx.login's
 using OpenId = Confidential<struct OpenIdTag>;          // a user, as one mini program knows it
 using SessionKey = Confidential<struct SessionKeyTag>;  // WeChat's, base64 of 16 bytes as it came
 using ServiceToken = Confidential<struct ServiceTokenTag>;
+using PushToken = Confidential<struct PushTokenTag>;  // what WeChat signs its pushes with
+using PushAesKey =
+    Confidential<struct PushAesKeyTag>;  // EncodingAESKey: 43 characters as the console shows them
 using OperatorToken = Confidential<struct OperatorTokenTag>;
 
 /// What a caller may see of a phone number, and what the ledger and the logs may: at most the first

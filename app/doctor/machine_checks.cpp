@@ -161,9 +161,11 @@ Finding examine_descriptors(Settings const& settings) {
   std::optional<std::uint64_t> descriptors = descriptors_of(holder ? holder->pid : myself);
   if (!descriptors) descriptors = descriptors_of(myself);
   if (!descriptors) return left_out("descriptors", "this system does not tell how many are allowed");
-  std::uint64_t const wanted = settings.connections_max + descriptors_beside_connections(settings.sandbox);
-  return judge_descriptors(*descriptors, wanted,
-                           connections_that_fit(settings.connections_max, *descriptors, settings.sandbox));
+  std::uint64_t const wanted =
+      settings.connections_max + descriptors_beside_connections(descriptor_needs(settings));
+  return judge_descriptors(
+      *descriptors, wanted,
+      connections_that_fit(settings.connections_max, *descriptors, descriptor_needs(settings)));
 }
 
 }  // namespace onetap::app

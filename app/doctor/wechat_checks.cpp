@@ -157,7 +157,7 @@ core::Task<> WeChatExamination::examine_api(MiniProgramSettings const& app, core
   core::WeChatReply const quota = co_await wechat_.get_api_quota(token, deadline_of_step());
   note(judge_call_quota(quota), app.appid);
   for (core::Kind const kind : {core::Kind::quick, core::Kind::realtime}) {
-    std::string const& spu_id = app.spu_ids.of(kind);
+    std::int64_t const spu_id = app.spu_ids.of(kind);
     core::WeChatReply const usage =
         co_await wechat_.get_charge_usage(token, spu_id, first_page, deadline_of_step());
     note(judge_usage(usage, kind, spu_id), app.appid);

@@ -218,9 +218,9 @@ Finding judge_call_quota(core::WeChatReply const& reply) {
   return found_well(check, what);
 }
 
-Finding judge_usage(core::WeChatReply const& reply, core::Kind kind, std::string_view spu_id) {
+Finding judge_usage(core::WeChatReply const& reply, core::Kind kind, std::int64_t spu_id) {
   std::string const check = check_of_usage(kind);
-  std::string const spu = "spuId " + std::string(spu_id);
+  std::string const spu = "spuId " + std::to_string(spu_id);
   auto page = core::judge_usage_answer(reply);
   if (!page) return judge_refusal(check, reply, "charge/usage/get of " + spu);
   core::UsageSnapshot const usage{.appid = {}, .kind = kind, .packs = std::move(page->packs), .as_of = {}};

@@ -39,6 +39,6 @@ struct LineSeen {
 [[nodiscard]] Finding judge_call_quota(core::WeChatReply const& reply);
 
 /// charge/usage/get of `kind`'s component.
-[[nodiscard]] Finding judge_usage(core::WeChatReply const& reply, core::Kind kind, std::string_view spu_id);
+[[nodiscard]] Finding judge_usage(core::WeChatReply const& reply, core::Kind kind, std::int64_t spu_id);
 
 }  // namespace onetap::app

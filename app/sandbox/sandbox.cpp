@@ -11,12 +11,13 @@
 #include <ctime>
 
 #include "app/sandbox/broken_delivery.hpp"
-#include "app/sandbox/query.hpp"
 #include "core/crypto/digest.hpp"
+#include "net/query.hpp"
 
 namespace onetap::app {
 
 namespace json = boost::json;
+using net::query_parameter;
 
 namespace {
 

@@ -12,12 +12,13 @@
 #include <span>
 #include <utility>
 
-#include "app/sandbox/query.hpp"
 #include "core/crypto/digest.hpp"
+#include "net/query.hpp"
 
 namespace onetap::app {
 
 namespace json = boost::json;
+using net::query_parameter;
 
 namespace {
 

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "core/limits.hpp"
+
 namespace onetap::core {
 
-// Figures younger than a push have the last word, older ones do not.
 void QuotaStanding::observed(UsageSnapshot const& snapshot) {
   OfKind& of = of_kinds_[snapshot.kind];
   of.as_of = snapshot.as_of;
@@ -12,12 +13,19 @@ void QuotaStanding::observed(UsageSnapshot const& snapshot) {
   of.left = snapshot.units_left();
   of.is_used_up = snapshot.is_used_up();
   of.counted_since = 0;
-  if (of.told_exhausted && *of.told_exhausted < snapshot.as_of) of.told_exhausted.reset();
+  if (!of.told_exhausted || snapshot.as_of <= *of.told_at) return;
+  bool const are_bought = of.units > of.units_when_told;
+  bool const has_caught_up = snapshot.as_of >= *of.told_at + limits::usage_lag_max;
+  if (are_bought || has_caught_up) of.told_exhausted = false;
 }
 
 void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
   OfKind& of = of_kinds_[kind];
-  of.told_exhausted = percent_left <= 0 ? std::optional(at) : std::nullopt;
+  if (of.told_at && at <= *of.told_at) return;
+  of.told_at = at;
+  bool const is_old = of.as_of && at + limits::usage_lag_max <= *of.as_of;
+  of.told_exhausted = percent_left <= 0 && !is_old;
+  of.units_when_told = of.units;
 }
 
 Quota QuotaStanding::quota(Kind kind) const {
@@ -27,7 +35,7 @@ Quota QuotaStanding::quota(Kind kind) const {
   constexpr Quota exhausted{.unavailable = NoQuota::exhausted, .level = QuotaLevel::exhausted};
   if (of.told_exhausted) {
     Quota said = exhausted;
-    said.as_of = of.told_exhausted;
+    said.as_of = of.told_at;
     return said;
   }
   if (!of.as_of) return {};

@@ -26,7 +26,8 @@ class QuotaStanding {
   void observed(UsageSnapshot const& snapshot);
   /// WeChat's average of late, in units a month.
   void averaged(Kind kind, std::int64_t units_a_month) { of_kinds_[kind].units_a_month = units_a_month; }
-  /// WeChat has pushed that so many percent are left (facts §2.5).
+  /// WeChat has pushed that so many percent were left at that time (facts §2.5). Figures that are older, or
+  /// lag behind it, do not end what 0 % says; units bought since do.
   void told(Kind kind, int percent_left, WallTime at);
   /// A code has come: WeChat counts it, too.
   void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
@@ -41,7 +42,9 @@ class QuotaStanding {
     std::int64_t left = 0;
     std::int64_t counted_since = 0;
     std::int64_t units_a_month = 0;
-    std::optional<WallTime> told_exhausted{};
+    std::optional<WallTime> told_at{};
+    bool told_exhausted = false;
+    std::int64_t units_when_told = 0;
   };
 
   [[nodiscard]] bool is_low(OfKind const& of) const;

@@ -24,10 +24,10 @@ class ChargeApi {
   virtual ~ChargeApi() = default;
 
   /// GET /wxa/charge/usage/get: limits::usage_page_packs packs from `offset` on.
-  [[nodiscard]] virtual Task<WeChatReply> get_charge_usage(AccessToken access_token, std::string spu_id,
+  [[nodiscard]] virtual Task<WeChatReply> get_charge_usage(AccessToken access_token, std::int64_t spu_id,
                                                            std::size_t offset, SteadyTime deadline) = 0;
   /// GET /wxa/charge/usage/get_recent_average.
-  [[nodiscard]] virtual Task<WeChatReply> get_recent_average(AccessToken access_token, std::string spu_id,
+  [[nodiscard]] virtual Task<WeChatReply> get_recent_average(AccessToken access_token, std::int64_t spu_id,
                                                              SteadyTime deadline) = 0;
 };
 

@@ -5,20 +5,13 @@
 #include <string_view>
 
 #include "core/billing/quota_standing.hpp"
+#include "core/billing/spu_ids.hpp"
 #include "core/billing/usage.hpp"
 #include "core/clock.hpp"
 #include "core/log.hpp"
 #include "core/token/keeper.hpp"
 
 namespace onetap::core {
-
-/// What WeChat calls the two components (ONETAP_SPU_QUICK, ONETAP_SPU_REALTIME; facts §2.3).
-struct SpuIds {
-  std::string quick;
-  std::string realtime;
-
-  [[nodiscard]] std::string const& of(Kind kind) const { return kind == Kind::quick ? quick : realtime; }
-};
 
 /// Asks WeChat for one mini program's figures again and again: they are kept in the ledger, and tell what the
 /// pages are told before the tap.

@@ -41,6 +41,12 @@ EVP_MD const* fetched_sha256() {
   return algorithm.get();
 }
 
+EVP_MD const* fetched_sha1() {
+  static Owned<EVP_MD, EVP_MD_free> const algorithm(EVP_MD_fetch(nullptr, "SHA1", nullptr));
+  require(algorithm != nullptr, "EVP_MD_fetch SHA1");
+  return algorithm.get();
+}
+
 EVP_MAC* fetched_hmac() {
   static Owned<EVP_MAC, EVP_MAC_free> const algorithm(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
   require(algorithm != nullptr, "EVP_MAC_fetch HMAC");
@@ -71,6 +77,13 @@ unsigned char const* unsigned_bytes(std::string_view text) {
 Digest sha256(std::string_view data) {
   Digest digest{};
   require(EVP_Digest(data.data(), data.size(), digest.data(), nullptr, fetched_sha256(), nullptr) == 1,
+          "EVP_Digest");
+  return digest;
+}
+
+std::array<unsigned char, 20> sha1(std::string_view data) {
+  std::array<unsigned char, 20> digest{};
+  require(EVP_Digest(data.data(), data.size(), digest.data(), nullptr, fetched_sha1(), nullptr) == 1,
           "EVP_Digest");
   return digest;
 }

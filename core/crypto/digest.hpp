@@ -13,6 +13,9 @@ using Digest = std::array<unsigned char, 32>;
 [[nodiscard]] Digest sha256(std::string_view data);
 [[nodiscard]] Digest hmac_sha256(std::span<unsigned char const> key, std::string_view message);
 
+/// For WeChat's message push, which knows nothing better.
+[[nodiscard]] std::array<unsigned char, 20> sha1(std::string_view data);
+
 /// RFC 5869 with SHA-256 and no salt; 32 bytes.
 [[nodiscard]] Digest hkdf_sha256(std::span<unsigned char const> key, std::string_view info);
 

@@ -27,7 +27,7 @@ Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
 Router public_routes(PublicSurface surface) {
   using core::Caller;
   using core::RouteAccess;
-  auto& [gate, load, sessions, phone, quota] = surface;
+  auto& [gate, load, sessions, phone, push, quota] = surface;
   auto const log_in = [&sessions](Request const& request, Caller const& caller) {
     return sessions.open(request, caller);
   };
@@ -40,6 +40,12 @@ Router public_routes(PublicSurface surface) {
   auto const ask_quota = [&gate, quota](Request const& request, Caller const& caller) {
     return get_quota(request, caller, gate, quota);
   };
+  auto const push_route = [&](std::string_view method, std::string_view path, Body body, auto answer) {
+    auto const handle = [&push, answer](Request const& request) { return (push.*answer)(request); };
+    auto const admit = [&push](Request const& request) { return push.admit(request); };
+    Route route{.method = method, .path = path, .body = body, .handle = handle, .admit = admit};
+    return shed_at(Shedding::all, load, std::move(route));
+  };
   constexpr RouteAccess login_access{.session = RouteAccess::Session::never};
   constexpr RouteAccess page_access{};
   auto log_in_route = guarded(gate, "POST", "/session", Body::json, login_access, log_in);
@@ -51,6 +57,10 @@ Router public_routes(PublicSurface surface) {
               shed_at(Shedding::all, load, std::move(consume_route)),
               shed_at(Shedding::all, load, std::move(decrypt_route)),
               shed_at(Shedding::logins, load, std::move(quota_route)),
+              push_route("GET", "/wechat/push", Body::none, &PushApi::check_url),
+              push_route("POST", "/wechat/push", Body::any, &PushApi::receive),
+              push_route("GET", "/wechat/push/{appid}", Body::none, &PushApi::check_url),
+              push_route("POST", "/wechat/push/{appid}", Body::any, &PushApi::receive),
               {.method = "GET", .path = "/healthz", .handle = healthz},
           },
           refusal_response};

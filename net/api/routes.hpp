@@ -3,6 +3,7 @@
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
+#include "net/api/push.hpp"
 #include "net/api/session.hpp"
 #include "net/server/load_monitor.hpp"
 #include "net/server/router.hpp"
@@ -15,6 +16,7 @@ struct PublicSurface {
   LoadMonitor const& load;
   SessionApi& sessions;
   PhoneApi& phone;
+  PushApi& push;
   core::QuotaSource quota;
 };
 

@@ -37,11 +37,13 @@ std::vector<Header> header_views(HeadParser const& parser) {
 // Health checks come every second, and whoever presents nothing good may come at any rate.
 RequestLog::Kind kind_in_log(Request const& request, Response const& response) {
   constexpr int unauthorized = 401;
+  constexpr int forbidden = 403;
   constexpr int too_many_requests = 429;
   constexpr int internal_error = 500;
   bool const is_probe = request.path == "/healthz" || request.path == "/readyz";
   bool const is_one_of_many = (is_probe && response.status < internal_error) ||
-                              response.status == unauthorized || response.status == too_many_requests;
+                              response.status == unauthorized || response.status == forbidden ||
+                              response.status == too_many_requests;
   return is_one_of_many ? RequestLog::Kind::one_of_many : RequestLog::Kind::of_its_own;
 }
 

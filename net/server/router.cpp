@@ -1,22 +1,37 @@
 #include "net/server/router.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace onetap::net {
 
 namespace {
 
-constexpr std::string_view id_segment = "{id}";
+/// What may stand in a path for a named segment of a route's.
+struct Segment {
+  std::string_view name;
+  std::string_view characters;
+  std::size_t size_max;
+};
+
+constexpr std::array segments{
+    Segment{.name = "{id}", .characters = "0123456789", .size_max = 18},  // of a positive 64-bit integer
+    Segment{.name = "{appid}",
+            .characters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-",
+            .size_max = 64}};
 
 bool fits(std::string_view pattern, std::string_view path) {
-  auto const id = pattern.find(id_segment);
-  if (id == std::string_view::npos) return pattern == path;
-  constexpr std::size_t digits_max = 18;  // of a positive 64-bit integer
-  if (!path.starts_with(pattern.substr(0, id))) return false;
-  std::string_view const rest = path.substr(id);
-  auto const digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-  return digits >= 1 && digits <= digits_max && rest.substr(digits) == pattern.substr(id + id_segment.size());
+  auto const at = pattern.find('{');
+  if (at == std::string_view::npos) return pattern == path;
+  if (!path.starts_with(pattern.substr(0, at))) return false;
+  std::string_view const rest = path.substr(at);
+  return std::ranges::any_of(segments, [&](Segment const& segment) {
+    if (!pattern.substr(at).starts_with(segment.name)) return false;
+    auto const size = std::min(rest.find_first_not_of(segment.characters), rest.size());
+    return size >= 1 && size <= segment.size_max &&
+           rest.substr(size) == pattern.substr(at + segment.name.size());
+  });
 }
 
 }  // namespace

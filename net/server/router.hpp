@@ -21,7 +21,7 @@ using Annotation = std::function<void(Response&, Request const&)>;
 enum class Body { none, json, any };
 
 /// One line of the surface. HEAD is served wherever GET is. A segment "{id}" of the path stands for 1 to 18
-/// digits.
+/// digits, "{appid}" for 1 to 64 letters, digits, "_" and "-".
 struct Route {
   std::string_view method;
   std::string_view path;

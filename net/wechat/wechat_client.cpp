@@ -164,20 +164,20 @@ core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessTok
 
 // Its parameters go into the query, whatever WeChat's table says (facts §2.1).
 core::Task<core::WeChatReply> WeChatClient::get_charge_usage(core::AccessToken access_token,
-                                                             std::string spu_id, std::size_t offset,
+                                                             std::int64_t spu_id, std::size_t offset,
                                                              core::SteadyTime deadline) {
   std::string target = "/wxa/charge/usage/get?access_token=" + percent_encoded(access_token.reveal()) +
-                       "&spuId=" + percent_encoded(spu_id) + "&offset=" + std::to_string(offset) +
+                       "&spuId=" + std::to_string(spu_id) + "&offset=" + std::to_string(offset) +
                        "&limit=" + std::to_string(core::limits::usage_page_packs);
   return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_recent_average(core::AccessToken access_token,
-                                                               std::string spu_id,
+                                                               std::int64_t spu_id,
                                                                core::SteadyTime deadline) {
   std::string target =
       "/wxa/charge/usage/get_recent_average?access_token=" + percent_encoded(access_token.reveal()) +
-      "&spuId=" + percent_encoded(spu_id);
+      "&spuId=" + std::to_string(spu_id);
   return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
 }
 

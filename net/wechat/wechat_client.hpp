@@ -52,10 +52,10 @@ class WeChatClient final : public core::WeChat, public core::ChargeApi {
                                                                    core::OpenId openid, std::string signature,
                                                                    core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_charge_usage(core::AccessToken access_token,
-                                                               std::string spu_id, std::size_t offset,
+                                                               std::int64_t spu_id, std::size_t offset,
                                                                core::SteadyTime deadline) override;
   [[nodiscard]] core::Task<core::WeChatReply> get_recent_average(core::AccessToken access_token,
-                                                                 std::string spu_id,
+                                                                 std::int64_t spu_id,
                                                                  core::SteadyTime deadline) override;
 
  private:

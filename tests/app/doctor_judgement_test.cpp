@@ -240,7 +240,7 @@ TEST_CASE("the usage counts packs in effect, whose figures are texts") {
       R"({"pkgId":"ZY1","used":"1","all":"4","status":1,"spuId":"10000077"},)"
       R"({"pkgId":"ZY2","used":"2","all":"6","status":1,"spuId":"10000077"},)"
       R"({"pkgId":"ZY3","used":"50","all":"50","status":3,"spuId":"10000077"}]})";
-  Finding const finding = judge_usage(said(two_packs), core::Kind::quick, "10000077");
+  Finding const finding = judge_usage(said(two_packs), core::Kind::quick, 10'000'077);
   CHECK(finding.check == "usage-quick");
   CHECK(finding.status == FindingStatus::ok);
   CHECK(finding.what == "spuId 10000077: 7 of 10 units left in 2 packs");
@@ -251,28 +251,28 @@ TEST_CASE("little or nothing left is a warning, and so is what WeChat refuses to
     return judge_usage(
         said(R"({"errcode":0,"total":1,"detailList":[{"pkgId":"","all":"1000","status":1,"used":")" + used +
              R"("}]})"),
-        core::Kind::realtime, "10000086");
+        core::Kind::realtime, 10'000'086);
   };
   CHECK(with_used("900").status == FindingStatus::ok);
   CHECK(with_used("901").status == FindingStatus::warning);
   CHECK(with_used("1000").status == FindingStatus::warning);
   CHECK(contains(with_used("1000").advice, "付费管理"));
   Finding const unknown_spu =
-      judge_usage(said(R"({"errcode":10120700,"errmsg":"x"})"), core::Kind::realtime, "10000086");
+      judge_usage(said(R"({"errcode":10120700,"errmsg":"x"})"), core::Kind::realtime, 10'000'086);
   CHECK(unknown_spu.check == "usage-realtime");
   CHECK(unknown_spu.status == FindingStatus::warning);
   CHECK(contains(unknown_spu.advice, "spuId"));
-  CHECK(judge_usage(said(R"({"errcode":48001,"errmsg":"api unauthorized"})"), core::Kind::quick, "10000077")
+  CHECK(judge_usage(said(R"({"errcode":48001,"errmsg":"api unauthorized"})"), core::Kind::quick, 10'000'077)
             .status == FindingStatus::warning);
-  CHECK(judge_usage(said("<html>"), core::Kind::quick, "10000077").status == FindingStatus::warning);
+  CHECK(judge_usage(said("<html>"), core::Kind::quick, 10'000'077).status == FindingStatus::warning);
 }
 
 TEST_CASE("who is exempt from fees has no packs, and nothing to worry about") {
-  CHECK(judge_usage(said(R"({"errcode":0,"total":0})"), core::Kind::quick, "10000077").status ==
+  CHECK(judge_usage(said(R"({"errcode":0,"total":0})"), core::Kind::quick, 10'000'077).status ==
         FindingStatus::ok);
   CHECK(judge_usage(said(R"({"errcode":0,"all":"1000","total":1,"detailList":[{"all":"1000","used":"0",)"
                          R"("source":1,"pkgId":"","endTime":4294967295,"status":2}]})"),
-                    core::Kind::quick, "10000077")
+                    core::Kind::quick, 10'000'077)
             .status == FindingStatus::ok);
 }
 

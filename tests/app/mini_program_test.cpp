@@ -59,7 +59,7 @@ struct Bench {
                                    .sessions = sessions,
                                    .log = log},
           app::MiniProgram::Own{.account = {.appid = appid, .secret = core::AppSecret("a-secret")},
-                                .spu_ids = {.quick = "10000077", .realtime = "10000086"},
+                                .spu_ids = {},
                                 .wechat_answer_time = 3s,
                                 .usage_poll = 300s,
                                 .quota_low = {}},

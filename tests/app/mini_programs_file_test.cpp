@@ -14,10 +14,15 @@ MiniProgramSettings const usual{.appid = {},
                                 .secret = {},
                                 .price_quick_micro_yuan = 30'000,
                                 .price_realtime_micro_yuan = 40'000,
-                                .token_file_path = {}};
+                                .token_file_path = {},
+                                .push = {.token = onetap::core::PushToken("UsualToken"),
+                                         .aes_key = onetap::core::PushAesKey(std::string(43, 'a'))}};
 
 Result<std::string, std::string> read_file(std::string const& path) {
   if (path == "/secret") return {boost::system::in_place_value, "0123456789abcdef0123456789abcdef\n"};
+  if (path == "/push-token") return {boost::system::in_place_value, "OwnToken\n"};
+  if (path == "/push-key")
+    return {boost::system::in_place_value, "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\n"};
   return {boost::system::in_place_error, "No such file or directory"};
 }
 
@@ -70,4 +75,26 @@ TEST_CASE("all faults of a file are told at once") {
   auto const apps = read(R"({"apps":[{"appid":"w x"},{"appid":"wx2","secretFile":"/none"}]})");
   REQUIRE_FALSE(apps.has_value());
   CHECK(apps.error().size() == 3);
+}
+
+TEST_CASE("an app has the usual push, or one of its own: then nothing of the usual one") {
+  auto const apps = read(R"({"apps":[{"appid":"wx1","secretFile":"/secret"},
+    {"appid":"wx2","secretFile":"/secret","pushTokenFile":"/push-token"},
+    {"appid":"wx3","secretFile":"/secret","pushTokenFile":"/push-token","pushAesKeyFile":"/push-key"}]})");
+  REQUIRE(apps.has_value());
+  CHECK((*apps)[0].push.token.reveal() == "UsualToken");
+  CHECK((*apps)[0].push.aes_key.reveal() == std::string(43, 'a'));
+  CHECK((*apps)[1].push.token.reveal() == "OwnToken");
+  CHECK((*apps)[1].push.aes_key.empty());
+  CHECK((*apps)[2].push.aes_key.reveal() == "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG");
+}
+
+TEST_CASE("a push secret that cannot be used is told with its place, and not repeated") {
+  auto const with = [](std::string const& member) {
+    return R"({"apps":[{"appid":"wx1","secretFile":"/secret",)" + member + "}]}";
+  };
+  CHECK(complains(with(R"("pushTokenFile":"/none")"), "apps[0].pushTokenFile: cannot read /none"));
+  CHECK(complains(with(R"("pushTokenFile":"/push-key")"), "apps[0].pushTokenFile: is not 3 to 32"));
+  CHECK(complains(with(R"("pushAesKeyFile":"/push-token")"), "apps[0].pushAesKeyFile: is not 43"));
+  CHECK_FALSE(complains(with(R"("pushAesKeyFile":"/push-token")"), "OwnToken"));
 }

@@ -594,13 +594,25 @@ TEST_CASE("a dead token can be given again and again, until it is killed for goo
   CHECK(caller.errcode("sandbox-ok") == 0);
 }
 
-TEST_CASE("the usage of either component is a trial pack, whose figures are texts") {
+TEST_CASE("a code is charged when it is issued, and one from elsewhere when it is exchanged, once") {
   Caller caller;
   std::string const of = "access_token=" + caller.token() + "&offset=0&limit=20&spuId=";
   json::value const usage = caller.get(charge_usage_path, of + "10000077");
   CHECK(usage.at("errcode").as_int64() == 0);
-  CHECK(usage.at("all").as_string() == "1000");
   CHECK(usage.at("detailList").at(0).at("used").as_string() == "0");
+  auto const used = [&](std::string const& spu_id) {
+    return caller.get(charge_usage_path, of + spu_id).at("detailList").at(0).at("used").as_string();
+  };
+  std::string const issued = caller.state.issue_code(nullptr, at(0s));
+  CHECK(used("10000077") == "1");
+  CHECK(caller.errcode(issued) == 0);
+  CHECK(used("10000077") == "1");
+  CHECK(caller.errcode("sandbox-ok") == 0);
+  CHECK(caller.errcode("sandbox-ok") == 40029);
+  CHECK(used("10000077") == "2");
+  std::ignore = caller.state.issue_code(nullptr, at(0s), onetap::core::Kind::realtime);
+  CHECK(used("10000077") == "2");
+  CHECK(used("10000086") == "1");
   CHECK(caller.get(charge_usage_path, of + "10000086").at("detailList").as_array().size() == 1);
   CHECK(caller.get(charge_usage_path, of + "10000057").at("errcode").as_int64() == 10120700);
   CHECK(caller.get(charge_usage_path, "access_token=x&spuId=10000077").at("errcode").as_int64() == 40001);

@@ -197,6 +197,8 @@ TEST_CASE("values that cannot be used name their variable") {
       {"ONETAP_VERIFY", {"all", "Signature"}},
       {"ONETAP_ALLOW_DEVTOOLS", {"yes", "1"}},
       {"ONETAP_TOKEN_MODE", {"file:", "other", ""}},
+      {"ONETAP_PUSH_TOKEN", {"ab", std::string(33, 'a'), "with blank", "under_score"}},
+      {"ONETAP_PUSH_AES_KEY", {std::string(42, 'a'), std::string(44, 'a'), std::string(42, 'a') + "="}},
       {"ONETAP_PRICE_QUICK", {"-0.03", "0,03", "¥0.03", ".03", "0.", "1000.000001", "0.0000001", "1e3"}},
       {"ONETAP_PRICE_REALTIME", {"free"}},
       {"ONETAP_LOG_LEVEL", {"trace", "INFO"}},
@@ -408,6 +410,18 @@ TEST_CASE("the proxy to WeChat is host and port, with a name and password where 
     CHECK(line.starts_with("ONETAP_WECHAT_PROXY: is not the URL of an HTTP proxy; write e.g. http://"));
     CHECK(line.find("hush") == std::string::npos);
   }
+}
+
+TEST_CASE("a push is signed by its token and encrypted with its key, which is of no use alone") {
+  std::string const key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+  CHECK(accept({}, complete()).settings.mini_programs.front().push.token.empty());
+  ParsedSettings const both =
+      accept({}, complete({{"ONETAP_PUSH_TOKEN", "Token"}, {"ONETAP_PUSH_AES_KEY", key}}));
+  CHECK(both.settings.mini_programs.front().push.token.reveal() == "Token");
+  CHECK(both.settings.mini_programs.front().push.aes_key.reveal() == key);
+  CHECK(both.warnings.empty());
+  CHECK(names(accept({}, complete({{"ONETAP_PUSH_TOKEN", "Token"}})).warnings, "ONETAP_PUSH_TOKEN"));
+  CHECK(only_problem({}, complete({{"ONETAP_PUSH_AES_KEY", key}})).starts_with("ONETAP_PUSH_AES_KEY: "));
 }
 
 TEST_CASE("prices are exact to the millionth of a yuan") {

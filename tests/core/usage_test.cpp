@@ -177,17 +177,38 @@ TEST_CASE("an account that is exempt from fees is never low") {
   CHECK(said(standing) == "ok");
 }
 
-TEST_CASE("the push of 0 % counts at once, until younger figures or another push say otherwise") {
+TEST_CASE("the push of 0 % counts at once, whatever lagging figures say, until units are bought") {
   QuotaStanding standing({});
-  standing.observed(snapshot_of({in_force(1000, 0)}));
+  standing.observed(snapshot_of({in_force(1000, 990)}));
   standing.told(Kind::quick, 0, noon + seconds(10));
   CHECK(said(standing) == "exhausted exhausted");
   CHECK(standing.quota(Kind::quick).as_of == noon + seconds(10));
-  standing.observed(snapshot_of({in_force(1000, 0)}, noon + seconds(5)));
+  standing.observed(snapshot_of({in_force(1000, 991)}, noon + seconds(20)));
   CHECK(said(standing) == "exhausted exhausted");
-  standing.observed(snapshot_of({in_force(1000, 0)}, noon + seconds(11)));
+  standing.observed(snapshot_of({in_force(1000, 995), in_force(1000, 0)}, noon + seconds(60)));
   CHECK(said(standing) == "ok");
-  standing.told(Kind::quick, 0, noon + seconds(20));
-  standing.told(Kind::quick, 5, noon + seconds(30));
+}
+
+TEST_CASE("figures that stay above nothing for ten minutes end what the push said") {
+  QuotaStanding standing({});
+  standing.told(Kind::quick, 0, noon);
+  CHECK(said(standing) == "exhausted exhausted");
+  standing.observed(snapshot_of({in_force(1000, 0)}, noon - seconds(1)));
+  CHECK(said(standing) == "exhausted exhausted");
+  standing.observed(snapshot_of({in_force(1000, 0)}, noon + limits::usage_lag_max));
+  CHECK(said(standing) == "ok");
+}
+
+TEST_CASE("the last push counts, not one that comes late or a second time") {
+  QuotaStanding standing({});
+  standing.told(Kind::quick, 0, noon);
+  standing.told(Kind::quick, 5, noon - seconds(60));
+  CHECK(said(standing) == "exhausted exhausted");
+  standing.told(Kind::quick, 20, noon + seconds(60));
+  CHECK(said(standing) == "unknown");
+  standing.told(Kind::quick, 0, noon);
+  CHECK(said(standing) == "unknown");
+  standing.observed(snapshot_of({in_force(1000, 0)}, noon + seconds(3600)));
+  standing.told(Kind::quick, 0, noon + seconds(120));
   CHECK(said(standing) == "ok");
 }

@@ -49,7 +49,7 @@ struct Bench {
   UsageWatch watch{
       {.clock = clock, .wechat = charges, .tokens = tokens, .store = store, .standing = standing, .log = log},
       "wx1",
-      {.quick = "10000077", .realtime = "10000086"},
+      SpuIds(),
       300s};
   std::optional<Started<bool>> holding;
   std::optional<Started<bool>> watching;
@@ -87,9 +87,9 @@ TEST_CASE("WeChat is asked for both kinds at the start and then every five minut
   Bench bench;
   bench.run();
   REQUIRE(bench.charges.asked.size() == 2);
-  CHECK(bench.charges.asked[0].spu_id == "10000077");
+  CHECK(bench.charges.asked[0].spu_id == 10'000'077);
   CHECK(bench.charges.asked[0].token == "first");
-  CHECK(bench.charges.asked[1].spu_id == "10000086");
+  CHECK(bench.charges.asked[1].spu_id == 10'000'086);
   REQUIRE(bench.store.kept.size() == 2);
   CHECK(bench.store.kept[0].appid == "wx1");
   CHECK(bench.store.kept[1].kind == Kind::realtime);

@@ -36,6 +36,7 @@ struct Surface : GateBench {
                                    .load = load,
                                    .sessions = session_api,
                                    .phone = phone,
+                                   .push = push_api,
                                    .quota = [this](std::string_view, core::Kind) { return quota; }})) {}
 
   struct Sent {
@@ -104,6 +105,9 @@ struct Surface : GateBench {
                               [this](std::string_view, core::Kind) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
   net::PhoneApi phone;
+  core::PushReceiver push{
+      {.clock = clock, .log = log, .listener = [](std::string_view, core::PushEvent const&) {}}};
+  net::PushApi push_api{push};
   net::Router router;
 };
 

@@ -104,3 +104,17 @@ TEST_CASE("an id in a path is 1 to 18 digits, and nothing else") {
     CHECK(router.match("POST", path).route == nullptr);
   }
 }
+
+TEST_CASE("an appid in a path is 1 to 64 letters, digits, underscores and hyphens") {
+  Router const router({{.method = "POST", .path = "/push", .handle = healthz},
+                       {.method = "POST", .path = "/push/{appid}", .handle = healthz}},
+                      refusal_response);
+  for (std::string const& path : {std::string("/push"), std::string("/push/wx0123456789abcdef"),
+                                  std::string("/push/a_B-9"), "/push/" + std::string(64, 'a')})
+    CHECK_MESSAGE(router.match("POST", path).route != nullptr, path);
+  for (std::string const& path :
+       {std::string("/push/"), std::string("/push/{appid}"), std::string("/push/wx1/"),
+        std::string("/push/wx%31"), std::string("/push/../x"), std::string("/pushwx1"),
+        "/push/" + std::string(65, 'a')})
+    CHECK_MESSAGE(router.match("POST", path).route == nullptr, path);
+}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <utility>
@@ -15,7 +16,7 @@ class ScriptedCharges final : public core::ChargeApi {
  public:
   struct Asked {
     std::string token;
-    std::string spu_id;
+    std::int64_t spu_id = 0;
     std::size_t offset = 0;
   };
   std::deque<core::WeChatReply> replies;  // then `usual`
@@ -30,9 +31,9 @@ class ScriptedCharges final : public core::ChargeApi {
   }
 
   [[nodiscard]] core::Task<core::WeChatReply> get_charge_usage(core::AccessToken access_token,
-                                                               std::string spu_id, std::size_t offset,
+                                                               std::int64_t spu_id, std::size_t offset,
                                                                core::SteadyTime /*deadline*/) override {
-    asked.push_back({std::string(access_token.reveal()), std::move(spu_id), offset});
+    asked.push_back({std::string(access_token.reveal()), spu_id, offset});
     core::WeChatReply reply = usual;
     if (!replies.empty()) {
       reply = std::move(replies.front());
@@ -41,7 +42,7 @@ class ScriptedCharges final : public core::ChargeApi {
     co_return reply;
   }
   [[nodiscard]] core::Task<core::WeChatReply> get_recent_average(core::AccessToken /*access_token*/,
-                                                                 std::string /*spu_id*/,
+                                                                 std::int64_t /*spu_id*/,
                                                                  core::SteadyTime /*deadline*/) override {
     ++averages_asked;
     co_return average;

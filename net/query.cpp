@@ -1,9 +1,9 @@
-#include "app/sandbox/query.hpp"
+#include "net/query.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-namespace onetap::app {
+namespace onetap::net {
 namespace {
 
 std::string decode(std::string_view text) {
@@ -36,4 +36,4 @@ std::string query_parameter(std::string_view query, std::string_view name) {
   return {};
 }
 
-}  // namespace onetap::app
+}  // namespace onetap::net
