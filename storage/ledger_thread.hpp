@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/billing/events.hpp"
 #include "core/clock.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/gate/session_store.hpp"
@@ -31,17 +32,21 @@ struct LedgerStatistics {
   std::uint64_t abandoned = 0;
   std::uint64_t numbers_erased = 0;
   std::uint64_t codes_purged = 0;
-  std::uint64_t queued = 0;   // now
+  std::uint64_t queued = 0;   // now, events aside
+  std::uint64_t events_queued = 0;     // requests of them, now
+  std::uint64_t events_accepted = 0;
+  std::uint64_t events_forgotten = 0;
   bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
 };
 
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
-/// last commit ran is the next batch. Calls come from the loop's thread, and so do the answers; the clock
+/// last commit ran is the next batch; of events that queued apart it takes a few requests along, at its end. Calls come from the loop's thread, and so do the answers; the clock
 /// is read there, too.
 class LedgerThread final : public core::Ledger,
                            public core::LedgerAdmin,
                            public core::SessionStore,
-                           public core::TokenStore {
+                           public core::TokenStore,
+                           public core::EventStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -54,6 +59,7 @@ class LedgerThread final : public core::Ledger,
   [[nodiscard]] core::Task<core::ledger::FindResult> find(core::Intent intent) override;
   [[nodiscard]] core::Task<core::ledger::BeginResult> begin(core::Intent intent) override;
   [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override;
+  [[nodiscard]] core::Task<core::ledger::Trace> trace(core::CodeKey code_key) override;
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override;
   [[nodiscard]] core::Task<core::ledger::RecordResult> record_decryption(
       core::Decryption decryption) override;
@@ -66,6 +72,11 @@ class LedgerThread final : public core::Ledger,
       core::CallerKey user) override;
 
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
+
+  [[nodiscard]] core::Task<core::Result<core::EventCounts, core::EventsRefused>> record(
+      core::PageEvents events) override;
+  /// What find_late_events() found; false: nothing was written.
+  [[nodiscard]] core::Task<bool> settle_late_events(std::vector<LateEvent> events);
 
   /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
   /// seconds: a number outlives its window by this much.
@@ -106,8 +117,9 @@ class LedgerThread final : public core::Ledger,
   };
 
   [[nodiscard]] core::Task<CommandResult> submit(Command command);
-  [[nodiscard]] core::Task<CommandResult> submit_for_session(Command command);
+  [[nodiscard]] core::Task<CommandResult> submit_if_writable(Command command);
   void enqueue(Pending pending);
+  [[nodiscard]] std::atomic<std::size_t>& count_of(Pending const& pending);
 
   void run();
   [[nodiscard]] Turn next_turn();
@@ -127,6 +139,7 @@ class LedgerThread final : public core::Ledger,
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Pending> queue_;                 // guarded by mutex_
+  std::deque<Pending> events_;                // guarded by mutex_; never before the others
   std::optional<Now> maintenance_;            // guarded by mutex_
   std::optional<core::WallTime> closing_at_;  // guarded by mutex_
 
@@ -135,6 +148,7 @@ class LedgerThread final : public core::Ledger,
   Batch unanswered_;
 
   std::atomic<std::size_t> queued_ = 0;
+  std::atomic<std::size_t> events_queued_ = 0;
   std::atomic<bool> full_ = false;  // the disk
   std::atomic<bool> failed_ = false;
   std::atomic<bool> closed_ = false;
@@ -145,6 +159,8 @@ class LedgerThread final : public core::Ledger,
   std::atomic<std::uint64_t> abandoned_ = 0;
   std::atomic<std::uint64_t> numbers_erased_ = 0;
   std::atomic<std::uint64_t> codes_purged_ = 0;
+  std::atomic<std::uint64_t> events_accepted_ = 0;
+  std::atomic<std::uint64_t> events_forgotten_ = 0;
 
   std::thread thread_;  // last: everything above is there before it runs
 };

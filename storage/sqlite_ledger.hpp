@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "storage/bookkeeper.hpp"
+#include "storage/event_table.hpp"
 #include "storage/ledger_command.hpp"
 #include "storage/pack_book.hpp"
 #include "storage/session_table.hpp"
@@ -21,6 +22,7 @@ namespace onetap::storage {
 struct LedgerSettings {
   std::chrono::milliseconds replay_window{};
   Prices prices;
+  std::optional<std::chrono::milliseconds> events_keep{};  // none: events are not forgotten
   std::optional<core::SessionLife> session_life{};  // none: sessions are neither loaded nor forgotten
 };
 
@@ -40,6 +42,8 @@ struct Maintenance {
   int numbers_erased = 0;
   int codes_purged = 0;
   int packs_expired = 0;
+  std::int64_t events_settled = 0;
+  std::int64_t events_forgotten = 0;
   bool more = false;  // there was more to do than one pass does
   bool wal_truncated =
       true;  // after the last pass; false: a reader holds old pages, erased numbers among them
@@ -64,7 +68,7 @@ class SqliteLedger {
   [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch);
 
   /// Abandons what was not presented again, erases numbers past the replay window, forgets dead codes (at
-  /// most some hundred rows); expires packs whose time is over, and gives those that began what the
+  /// most some hundred rows); settles and forgets events, as many; expires packs whose time is over, and gives those that began what the
   /// overdraft took for them.
   Maintenance maintain(Now now);
 
@@ -130,6 +134,7 @@ class SqliteLedger {
   Bookkeeper bookkeeper_;
   SessionTable sessions_;
   TokenTable tokens_;
+  EventTable events_;
   std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 

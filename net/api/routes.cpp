@@ -27,7 +27,7 @@ Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
 Router public_routes(PublicSurface surface) {
   using core::Caller;
   using core::RouteAccess;
-  auto& [gate, load, sessions, phone, quota] = surface;
+  auto& [gate, load, sessions, phone, quota, events] = surface;
   auto const log_in = [&sessions](Request const& request, Caller const& caller) {
     return sessions.open(request, caller);
   };
@@ -40,17 +40,22 @@ Router public_routes(PublicSurface surface) {
   auto const ask_quota = [&gate, quota](Request const& request, Caller const& caller) {
     return get_quota(request, caller, gate, quota);
   };
+  auto const tell_events = [&events](Request const& request, Caller const& caller) {
+    return events.record(request, caller);
+  };
   constexpr RouteAccess login_access{.session = RouteAccess::Session::never};
   constexpr RouteAccess page_access{};
   auto log_in_route = guarded(gate, "POST", "/session", Body::json, login_access, log_in);
   auto consume_route = guarded(gate, "POST", "/phone/consume", Body::json, consume_access, consume);
   auto decrypt_route = guarded(gate, "POST", "/phone/decrypt", Body::json, decrypt_access, decrypt);
   auto quota_route = guarded(gate, "GET", "/phone/quota", Body::none, page_access, ask_quota);
+  auto events_route = guarded(gate, "POST", "/phone/events", Body::json, events_access, tell_events);
   return {{
               shed_at(Shedding::logins, load, std::move(log_in_route)),
               shed_at(Shedding::all, load, std::move(consume_route)),
               shed_at(Shedding::all, load, std::move(decrypt_route)),
               shed_at(Shedding::logins, load, std::move(quota_route)),
+              shed_at(Shedding::logins, load, std::move(events_route)),
               {.method = "GET", .path = "/healthz", .handle = healthz},
           },
           refusal_response};

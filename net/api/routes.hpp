@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/api/events.hpp"
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
@@ -16,6 +17,7 @@ struct PublicSurface {
   SessionApi& sessions;
   PhoneApi& phone;
   core::QuotaSource quota;
+  EventsApi& events;
 };
 
 /// The public listener's surface.
