@@ -49,6 +49,21 @@ TEST_CASE("a ledger answers as the port promises") {
     tested.pass(std::chrono::minutes(11));
     CHECK(is_charged(speaker.find(1, caller(1))));
   }
+  SUBCASE("a rejection keeps its reason, and of a code that no page told of nothing else is known") {
+    core::AttemptId const attempt = speaker.started(1, caller(1));
+    ledger::Trace const trace = await(tested.loop(), tested.port().trace({digest_of(1)}));
+    CHECK_FALSE(trace.issued.has_value());
+    CHECK_FALSE(trace.used.has_value());
+    core::Settlement settlement;
+    settlement.attempt = attempt;
+    settlement.state = State::rejected;
+    settlement.reason = core::Reason::login_code;
+    speaker.settle(std::move(settlement));
+    CHECK(stored(speaker.begin(1, caller(1))).reason == core::Reason::login_code);
+    CHECK(stored(speaker.find(1, caller(1))).reason == core::Reason::login_code);
+    speaker.settle_ok(speaker.started(2, caller(1)));
+    CHECK(stored(speaker.find(2, caller(1))).reason == core::Reason::none);
+  }
   SUBCASE("a rejection is stored for its caller, with WeChat's errcode and rid") {
     speaker.settle_rejected(speaker.started(1, caller(1)));
     ledger::Stored const answer = stored(speaker.begin(1, caller(1)));
