@@ -73,7 +73,7 @@ std::vector<core::PageEvent> EventsApi::read_events(BodyReader& body, std::strin
   std::vector<core::PageEvent> events;
   std::vector<BodyReader> parts = body.required_objects("events");
   if (parts.size() > limits::events_per_request_max) {
-    body.fault("events must be at most 50");
+    body.fault("events must hold at most 50");
     return events;
   }
   for (BodyReader& part : parts) {
