@@ -394,8 +394,9 @@ constexpr auto option_table = std::to_array<Option>({
      .variable = "ONETAP_EVENTS_DAYS",
      .value_name = "DAYS",
      .default_text = "30",
-     .help = "how long what pages told of their buttons is kept event by event (8 to 3650); the counts of each "
-             "day stay",
+     .help =
+         "how long what pages told of their buttons is kept event by event (8 to 3650); the counts of each "
+         "day stay",
      .apply = apply_events_days},
     {.group = ledger_group,
      .variable = "ONETAP_PRICE_QUICK",

@@ -351,7 +351,12 @@ class Server {
   }
 
   [[nodiscard]] net::PublicSurface public_surface() {
-    return {.gate = gate_, .load = load_, .sessions = session_api_, .phone = phone_, .quota = quota_source(), .events = events_api_};
+    return {.gate = gate_,
+            .load = load_,
+            .sessions = session_api_,
+            .phone = phone_,
+            .quota = quota_source(),
+            .events = events_api_};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {

@@ -134,10 +134,8 @@ inline constexpr auto event_age_max = std::chrono::days(7);
 inline constexpr auto event_ahead_max = 5min;
 inline constexpr auto events_keep_min = std::chrono::days(8);  // one of a week ago may come again
 inline constexpr std::size_t events_kept_max = 20'000'000;     // some 5 GB on the disk
-// Requests that wait for the storage thread, apart from codes; and those that one batch takes along: 200 rows
-// are 2 ms for the codes in it.
-inline constexpr std::size_t event_requests_queued_max = 256;
-inline constexpr std::size_t event_requests_per_batch = 4;
+inline constexpr std::size_t event_requests_queued_max = 256;  // for the storage thread, apart from codes
+inline constexpr std::size_t events_per_batch = 50;            // then no further request: some 2 ms of it
 inline constexpr auto late_events_rhythm = 60s;         // of looking for the codes of those kept for long
 inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter of an hour's consumptions
 

@@ -62,9 +62,9 @@ struct Refused {
 
 using EventsResult = core::Result<core::EventCounts, core::EventsRefused>;
 
-using CommandResult = std::variant<core::ledger::FindResult, core::ledger::BeginResult,
-                                   core::ledger::RecordResult, std::optional<core::AttemptId>, Settled,
-                                   core::admin::Answer, std::vector<core::SealedBytes>, core::ledger::Trace,
-                                   EventsResult, NotDone, Refused>;
+using CommandResult =
+    std::variant<core::ledger::FindResult, core::ledger::BeginResult, core::ledger::RecordResult,
+                 std::optional<core::AttemptId>, Settled, core::admin::Answer, std::vector<core::SealedBytes>,
+                 core::ledger::Trace, EventsResult, NotDone, Refused>;
 
 }  // namespace onetap::storage

@@ -43,14 +43,6 @@ bool is_told_by_a_page(Command const& command) {
   return std::holds_alternative<core::PageEvents>(command.action);
 }
 
-// The most that is taken from its front.
-template <class Item>
-void move_front(std::deque<Item>& from, std::size_t most, std::vector<Item>& to) {
-  auto const end = from.begin() + static_cast<std::ptrdiff_t>(std::min(from.size(), most));
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(end));
-  from.erase(from.begin(), end);
-}
-
 core::admin::Answer no_room() {
   return {boost::system::in_place_error,
           core::admin::Refusal{.kind = core::admin::Refusal::Kind::unavailable,
@@ -317,19 +309,30 @@ void LedgerThread::run() {
 LedgerThread::Turn LedgerThread::next_turn() {
   Turn turn;
   std::unique_lock lock(mutex_);
-  auto const has_work = [this] {
-    return !queue_.empty() || !events_.empty() || maintenance_ || closing_at_;
-  };
+  auto const has_work = [this] { return !queue_.empty() || !events_.empty() || maintenance_ || closing_at_; };
   if (held_.empty()) {
     wake_.wait(lock, has_work);
   } else {
     wake_.wait_for(lock, held_retry_time, has_work);
   }
-  move_front(queue_, limits::ledger_batch_max, turn.batch);
-  move_front(events_, limits::event_requests_per_batch, turn.batch);
+  std::size_t const size = std::min(queue_.size(), limits::ledger_batch_max);
+  auto const end = queue_.begin() + static_cast<std::ptrdiff_t>(size);
+  turn.batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  take_events(turn.batch);
   turn.maintenance = std::exchange(maintenance_, std::nullopt);
   turn.last = closing_at_ && queue_.empty() && events_.empty();
   return turn;
+}
+
+// Few of them: the codes before them are answered when all of the batch is durable.
+void LedgerThread::take_events(Batch& batch) {
+  std::size_t taken = 0;
+  while (!events_.empty() && taken < limits::events_per_batch) {
+    taken += std::get<core::PageEvents>(events_.front().command.action).events.size();
+    batch.push_back(std::move(events_.front()));
+    events_.pop_front();
+  }
 }
 
 void LedgerThread::commit(Batch batch) {

@@ -32,16 +32,16 @@ struct LedgerStatistics {
   std::uint64_t abandoned = 0;
   std::uint64_t numbers_erased = 0;
   std::uint64_t codes_purged = 0;
-  std::uint64_t queued = 0;   // now, events aside
-  std::uint64_t events_queued = 0;     // requests of them, now
+  std::uint64_t queued = 0;         // now, events aside
+  std::uint64_t events_queued = 0;  // requests of them, now
   std::uint64_t events_accepted = 0;
   std::uint64_t events_forgotten = 0;
   bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
 };
 
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
-/// last commit ran is the next batch; of events that queued apart it takes a few requests along, at its end. Calls come from the loop's thread, and so do the answers; the clock
-/// is read there, too.
+/// last commit ran is the next batch; of the events that queued apart it takes a few along, at its end. Calls
+/// come from the loop's thread, and so do the answers; the clock is read there, too.
 class LedgerThread final : public core::Ledger,
                            public core::LedgerAdmin,
                            public core::SessionStore,
@@ -123,6 +123,7 @@ class LedgerThread final : public core::Ledger,
 
   void run();
   [[nodiscard]] Turn next_turn();
+  void take_events(Batch& batch);  // with mutex_ held
   void commit(Batch batch);
   void commit_held();
   void shed(Batch batch);

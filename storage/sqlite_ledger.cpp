@@ -532,9 +532,10 @@ Maintenance SqliteLedger::maintain(Now now) {
   codes_.insert(codes_.end(), purge.kept.begin(), purge.kept.end());
   done.numbers_erased = static_cast<int>(erased);
   done.codes_purged = static_cast<int>(purge.looked_at - purge.kept.size());
-  done.more = static_cast<std::size_t>(done.abandoned) == maintenance_rows_max ||
-              erased == maintenance_rows_max || purge.looked_at == maintenance_rows_max || more_sessions ||
-              static_cast<std::size_t>(std::max(done.events_settled, done.events_forgotten)) == maintenance_rows_max;
+  done.more =
+      static_cast<std::size_t>(done.abandoned) == maintenance_rows_max || erased == maintenance_rows_max ||
+      purge.looked_at == maintenance_rows_max || more_sessions ||
+      static_cast<std::size_t>(std::max(done.events_settled, done.events_forgotten)) == maintenance_rows_max;
   // An erased number is gone when its page and the WAL are, too; the last pass sees to it for all of them.
   if (done.numbers_erased > 0) wal_truncated_ = false;
   if (!done.more && !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();

@@ -23,7 +23,7 @@ struct LedgerSettings {
   std::chrono::milliseconds replay_window{};
   Prices prices;
   std::optional<std::chrono::milliseconds> events_keep{};  // none: events are not forgotten
-  std::optional<core::SessionLife> session_life{};  // none: sessions are neither loaded nor forgotten
+  std::optional<core::SessionLife> session_life{};         // none: sessions are neither loaded nor forgotten
 };
 
 /// What a start found of an earlier run.
@@ -68,8 +68,8 @@ class SqliteLedger {
   [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch);
 
   /// Abandons what was not presented again, erases numbers past the replay window, forgets dead codes (at
-  /// most some hundred rows); settles and forgets events, as many; expires packs whose time is over, and gives those that began what the
-  /// overdraft took for them.
+  /// most some hundred rows); settles and forgets events, as many; expires packs whose time is over, and
+  /// gives those that began what the overdraft took for them.
   Maintenance maintain(Now now);
 
   /// Closes the run and truncates the WAL.

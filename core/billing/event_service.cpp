@@ -41,11 +41,12 @@ Problem EventService::problem_of(EventsRefused refused) {
   Problem problem = refused == EventsRefused::unavailable ? storage_unavailable() : server_busy();
   problem.charged = Charged::absent;
   if (refused == EventsRefused::full && full_.happened(ports_.clock.steady())) {
-    ports_.log.error("events_full",
-                     {{"kept", limits::events_kept_max},
-                      {"hint",
-                       "no more events are taken until older ones are forgotten: lower ONETAP_EVENTS_DAYS, or "
-                       "look for somebody who forges them (ONETAP_VERIFY)"}});
+    ports_.log.error(
+        "events_full",
+        {{"kept", limits::events_kept_max},
+         {"hint",
+          "no more events are taken until older ones are forgotten: lower ONETAP_EVENTS_DAYS, or "
+          "look for somebody who forges them (ONETAP_VERIFY)"}});
   }
   return problem;
 }

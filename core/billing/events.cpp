@@ -22,8 +22,7 @@ std::string_view to_string(EventType type) {
 }
 
 std::optional<EventType> event_type_from(std::string_view text) {
-  auto const* const found =
-      std::ranges::find(types, text, &std::pair<EventType, std::string_view>::second);
+  auto const* const found = std::ranges::find(types, text, &std::pair<EventType, std::string_view>::second);
   if (found == types.end()) return std::nullopt;
   return found->first;
 }

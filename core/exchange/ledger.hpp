@@ -109,8 +109,8 @@ struct Settlement {
   AttemptId attempt;
   State state = State::in_doubt;
   Cause cause = Cause::none;
-  std::optional<int> errcode;  // as WeChat sent it
-  std::string rid;             // empty: none
+  std::optional<int> errcode;    // as WeChat sent it
+  std::string rid;               // empty: none
   Reason reason = Reason::none;  // with state rejected
   // With state ok, and only then:
   SealedBytes sealed_number;

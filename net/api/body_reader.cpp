@@ -33,7 +33,8 @@ std::vector<BodyReader> BodyReader::required_objects(std::string_view name) {
   for (core::json::value const& element : *array) {
     std::string const place = std::string(name) + "[" + std::to_string(parts.size()) + "]";
     if (!element.is_object()) fault(place + " must be an object");
-    parts.push_back(BodyReader(element.is_object() ? element.get_object() : core::json::object(), place + "."));
+    parts.push_back(
+        BodyReader(element.is_object() ? element.get_object() : core::json::object(), place + "."));
   }
   return parts;
 }

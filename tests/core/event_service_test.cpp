@@ -39,7 +39,9 @@ struct Events {
 core::EventSender user(unsigned char number) {
   return {.user = core::CallerKey{{number}}, .address = "192.0.2.1"};
 }
-core::EventSender stranger(std::string address) { return {.user = std::nullopt, .address = std::move(address)}; }
+core::EventSender stranger(std::string address) {
+  return {.user = std::nullopt, .address = std::move(address)};
+}
 
 }  // namespace
 

@@ -415,7 +415,8 @@ TEST_CASE("a refused code that looks like one of wx.login is called that, at onc
   CHECK(bench.log_has(R"("reason":"login_code")"));
 }
 
-TEST_CASE("what pages told and what the ledger had explain a refused code, also when they change afterwards") {
+TEST_CASE(
+    "what pages told and what the ledger had explain a refused code, also when they change afterwards") {
   Bench bench;
   core::CodeKey const code = bench.keyring.code_key(appid, core::Code("code-1"));
   core::WallTime const now = bench.clock.wall();
@@ -441,8 +442,7 @@ TEST_CASE("what pages told and what the ledger had explain a refused code, also 
 
 TEST_CASE("only a refused code has a reason") {
   Bench bench;
-  bench.ledger.traces[bench.keyring.code_key(appid, core::Code("code-1"))].issued =
-      bench.clock.wall() - 6min;
+  bench.ledger.traces[bench.keyring.code_key(appid, core::Code("code-1"))].issued = bench.clock.wall() - 6min;
   bench.will_say_errcode(-1);
   CHECK(std::get<core::Problem>(bench.consume("code-1", li).answer).reason.empty());
   CHECK(std::get<core::Problem>(bench.consume("code-1", li).answer).reason.empty());

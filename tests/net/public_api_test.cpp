@@ -4,8 +4,8 @@
 #include <boost/json/parse.hpp>
 
 #include "core/gate/signature.hpp"
-#include "net/api/routes.hpp"
 #include "core/limits.hpp"
+#include "net/api/routes.hpp"
 #include "tests/support/gate_bench.hpp"
 #include "tests/support/memory_event_store.hpp"
 #include "tests/support/memory_ledger.hpp"
@@ -413,8 +413,8 @@ constexpr char const* id_2 = "event-2-of-a-page";
 TEST_CASE("a page's events are taken once, with everything that they say") {
   Surface surface(core::VerifyLevel::origin);
   std::string const digest = core::crypto::to_hex(core::crypto::sha256("a-code"));
-  std::string const more =
-      R"(,"kind":"realtime","errno":1400001,"scene":"checkout","codeDigest":")" + digest + R"(","new":{"a":1})";
+  std::string const more = R"(,"kind":"realtime","errno":1400001,"scene":"checkout","codeDigest":")" +
+                           digest + R"(","new":{"a":1})";
   auto const sent = telling({event(surface, id_1, "issued", 9s, more), event(surface, id_2, "tap", 10s)});
   net::Response const response = surface.send(sent);
   CHECK(response.status == 202);
@@ -470,10 +470,9 @@ TEST_CASE("what is wrong with an event is named, and then none of them is taken"
     CHECK(code_of(response) == "INVALID_REQUEST");
     CHECK_MESSAGE(response.body.find(row.detail) != std::string::npos, response.body);
   }
-  for (auto const& [body, detail] : {std::pair("{}", "events is missing"),
-                                     std::pair(R"({"events":{}})", "events must be an array"),
-                                     std::pair(R"({"events":[7]})", "events[0] must be an object"),
-                                     std::pair("[]", "not_an_object")}) {
+  for (auto const& [body, detail] :
+       {std::pair("{}", "events is missing"), std::pair(R"({"events":{}})", "events must be an array"),
+        std::pair(R"({"events":[7]})", "events[0] must be an object"), std::pair("[]", "not_an_object")}) {
     CAPTURE(body);
     net::Response const response = surface.send({.target = "/phone/events", .body = body});
     CHECK(code_of(response) == "INVALID_REQUEST");

@@ -115,7 +115,8 @@ TEST_CASE("a code that never comes is settled five minutes after it was issued, 
   CHECK(pages.presented("never") == "0");
   CHECK(pages.value("SELECT e.consumption FROM event AS e WHERE e.presented = 1") ==
         std::to_string(attempt.consumption));
-  CHECK(pages.value("SELECT count(*) FROM event AS e WHERE e.presented = 0 AND e.consumption IS NULL") == "1");
+  CHECK(pages.value("SELECT count(*) FROM event AS e WHERE e.presented = 0 AND e.consumption IS NULL") ==
+        "1");
   CHECK(pages.funnel("issued || ' ' || never_presented") == "2 1");
 }
 
@@ -199,8 +200,8 @@ TEST_CASE("codes pass events by, of which so many requests wait") {
                         }};
   auto& loop = pages.tested.loop();
   auto const ignore = [](std::exception_ptr const& error, auto const&) { REQUIRE_FALSE(error); };
-  asio::co_spawn(loop,
-                 pages.tested.thread().administer({.act = std::move(hold), .at = pages.tested.now()}), ignore);
+  asio::co_spawn(loop, pages.tested.thread().administer({.act = std::move(hold), .at = pages.tested.now()}),
+                 ignore);
   loop.restart();
   loop.poll();
 
@@ -238,6 +239,23 @@ TEST_CASE("codes pass events by, of which so many requests wait") {
   CHECK(pages.tested.thread().statistics().events_accepted == limits::event_requests_queued_max);
 }
 
+TEST_CASE("no more events are kept than there is a limit for, and codes are taken all the same") {
+  Pages pages;
+  pages.tell({pages.event("a", core::EventType::tap)});
+  {
+    storage::Connection connection(pages.tested.path(), storage::Access::read_write);
+    connection.run("INSERT INTO event (id, app, event_id, type, kind, client_env, at, received_at) VALUES (" +
+                   std::to_string(limits::events_kept_max) +
+                   ", 1, 'b---------------', 'tap', 'quick', 'release', 1, 1)");
+  }
+  auto const answer =
+      await(pages.tested.loop(),
+            pages.tested.thread().record(pages.told({pages.event("c", core::EventType::tap)})));
+  REQUIRE_FALSE(answer.has_value());
+  CHECK(answer.error() == core::EventsRefused::full);
+  CHECK(pages.speaker.started(1, caller(1)).number == 1);
+}
+
 TEST_CASE("why a code was refused stays as it was told, and only refused codes have a reason") {
   Pages pages;
   core::Settlement rejected{.attempt = pages.speaker.started(1, caller(1)),
@@ -259,8 +277,9 @@ TEST_CASE("a closed ledger takes no events, and knows nothing") {
   Pages pages;
   pages.issue("a", 1);
   pages.tested.close();
-  auto const answer = await(pages.tested.loop(),
-                            pages.tested.thread().record(pages.told({pages.event("b", core::EventType::tap)})));
+  auto const answer =
+      await(pages.tested.loop(),
+            pages.tested.thread().record(pages.told({pages.event("b", core::EventType::tap)})));
   REQUIRE_FALSE(answer.has_value());
   CHECK(answer.error() == core::EventsRefused::unavailable);
   CHECK_FALSE(pages.trace(1).issued.has_value());
