@@ -65,6 +65,7 @@ struct SqliteLedger::Row {
   std::optional<core::CallerKey> caller;
   core::SealedBytes sealed_number;
   core::Reason reason = core::Reason::none;
+  std::string request_id;
 };
 
 struct SqliteLedger::OpenAttempt {
@@ -304,6 +305,7 @@ std::optional<SqliteLedger::Row> SqliteLedger::find_row(core::CodeKey const& cod
   row.finished_at = rows.integer(9);
   if (!rows.is_null(10)) row.caller = core::CallerKey{code_key_in(rows, 10).digest};
   row.sealed_number = rows.bytes(11);
+  row.request_id = rows.text(13);
   row.reason = core::reason_from(rows.text(12)).value_or(core::Reason::unknown);
   return row;
 }
@@ -318,13 +320,17 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::
                                             core::WallTime at) const {
   using core::State;
   bool const same_caller = row.caller && caller && *row.caller == *caller;
-  if (row.state == State::sending) return ledger::NotYours{.in_progress = true, .consumption = row.id};
+  if (row.state == State::sending)
+    return ledger::NotYours{.in_progress = true, .consumption = row.id, .request_id = row.request_id};
+  core::WallTime const finished = core::wall_time_of_unix_ms(row.finished_at);
   if (row.state == State::retryable) {
     if (same_caller || !row.caller) return Again{};
-    return ledger::NotYours{.consumption = row.id};
+    return ledger::NotYours{.consumption = row.id, .request_id = row.request_id, .at = finished};
   }
   ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost,
-                                   .consumption = row.id};
+                                   .consumption = row.id,
+                                   .request_id = row.request_id,
+                                   .at = finished};
   if (!same_caller) return not_yours;
   if (row.state == State::ok) {
     bool const in_window = unix_ms(at) < row.finished_at + settings_.replay_window.count();

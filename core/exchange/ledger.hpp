@@ -181,6 +181,8 @@ struct NotYours {
   bool in_progress = false;
   bool charged = false;          // the ledger knows: state ok or lost
   std::int64_t consumption = 0;  // whose code it is; 0: not told
+  std::string request_id{};      // the first that brought it
+  std::optional<WallTime> at{};  // when it came to its state; none while in progress
 };
 
 /// Nothing was read or written: queue full, disk full, closing.

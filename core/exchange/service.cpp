@@ -265,7 +265,9 @@ PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply cons
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome)) {
     ports_.log.info("code_of_another_request", {{"request_id", exchange.intent.request_id},
                                                 {"app", exchange.intent.appid},
-                                                {"consumption", not_yours->consumption}});
+                                                {"consumption", not_yours->consumption},
+                                                {"by_request", not_yours->request_id},
+                                                {"at", not_yours->at ? unix_seconds(*not_yours->at) : 0}});
     return {problem_for(*not_yours), kind};
   }
   if (auto const* unready = std::get_if<Unready>(&reply.outcome)) return {problem_for(*unready), kind};

@@ -2,7 +2,7 @@
 
 -- name: find_live_code
 SELECT c.id, c.state, c.cause, c.attempts, c.app, c.kind, c.errcode, c.rid, c.created_at, c.finished_at,
-  l.caller_key, l.sealed_number, c.reason
+  l.caller_key, l.sealed_number, c.reason, c.request_id
 FROM live_code AS l
 JOIN consumption AS c ON c.id = l.consumption
 WHERE l.code_key = ?1;

@@ -12,7 +12,7 @@ INSERT INTO event (app, event_id, type, kind, errno, code_key, scene, client_env
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (app, event_id) DO NOTHING;
 
--- How many are kept, within those that were deleted out of turn: ids grow, and the oldest go first.
+-- How many are kept at most: ids grow, and the oldest go first.
 -- name: count_events
 SELECT coalesce((SELECT max(e.id) FROM event AS e) - (SELECT min(e.id) FROM event AS e) + 1, 0);
 

@@ -32,6 +32,11 @@ TEST_CASE("a ledger answers as the port promises") {
     CHECK(is_not_yours(speaker.begin(1, caller(2)), false));
     CHECK(is_not_yours(speaker.begin(1, std::nullopt), false));
     CHECK(is_not_yours(speaker.find(1, caller(2)), false));
+    tested.pass(std::chrono::minutes(1));
+    auto const not_yours = std::get<ledger::NotYours>(speaker.begin(1, caller(2)));
+    CHECK(not_yours.consumption == attempt.consumption);
+    CHECK(not_yours.request_id == "request-1");
+    CHECK(not_yours.at == tested.now() - std::chrono::minutes(1));
   }
   SUBCASE("without a caller's key nobody can tell whose the number is") {
     speaker.settle_ok(speaker.started(1, std::nullopt));
