@@ -110,6 +110,13 @@ Problem apply_usage_poll(std::string_view text, Settings& settings) {
   return problem;
 }
 
+Problem apply_events_days(std::string_view text, Settings& settings) {
+  std::int64_t days = 0;
+  Problem problem = read_integer_within(text, core::limits::events_keep_min.count(), 3650, "days", days);
+  settings.events_keep = std::chrono::days(days);
+  return problem;
+}
+
 Problem apply_wechat_timeout(std::string_view text, Settings& settings) {
   std::int64_t milliseconds = 0;
   Problem problem = read_integer_within(text, 10, 30'000, "milliseconds", milliseconds);
@@ -406,6 +413,14 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "how long the same caller gets the stored answer again (1 to 3600); then the number is erased",
      .apply = apply_replay_window},
     {.group = ledger_group,
+     .variable = "ONETAP_EVENTS_DAYS",
+     .value_name = "DAYS",
+     .default_text = "30",
+     .help =
+         "how long what pages told of their buttons is kept event by event (8 to 3650); the counts of each "
+         "day stay",
+     .apply = apply_events_days},
+    {.group = ledger_group,
      .variable = "ONETAP_PRICE_QUICK",
      .value_name = "YUAN",
      .default_text = "0.03",
@@ -469,7 +484,6 @@ constexpr auto option_table = std::to_array<Option>({
 constexpr auto planned_table = std::to_array<std::string_view>({
     "ONETAP_TAPS_PER_USER_DAY",
     "ONETAP_BUDGET_DAY",
-    "ONETAP_EVENTS_DAYS",
     "ONETAP_ALERT_URL",
     "ONETAP_ALERT_SECRET",
     "ONETAP_ALERT_SECRET_FILE",

@@ -17,6 +17,7 @@
 
 #include "app/data_key.hpp"
 #include "app/descriptors.hpp"
+#include "app/event_upkeep.hpp"
 #include "app/keyed_ledger.hpp"
 #include "app/mini_program.hpp"
 #include "app/prices.hpp"
@@ -66,6 +67,7 @@ storage::LedgerOptions ledger_options(Settings const& settings, core::Clock cons
           .mode = settings.sandbox ? storage::LedgerMode::sandbox : storage::LedgerMode::real,
           .settings = {.replay_window = settings.replay_window,
                        .prices = prices_of(settings),
+                       .events_keep = settings.events_keep,
                        .session_life = session_life(settings)},
           .now = {.wall = clock.wall(), .steady = clock.steady()}};
 }
@@ -180,6 +182,9 @@ class Server {
               return mini_programs_.of(appid).consuming();
             },
             decrypting_, gate_, keyring_, {.send_openid = settings_.send_openid}),
+        events_({.clock = clock_, .store = ledger_, .log = log_}, random_seed()),
+        events_api_(events_, gate_, keyring_, clock_),
+        event_upkeep_(ledger_, clock_, log_, database_of(settings_)),
         load_(clock_, [this] { return ledger_queue_fill(); }),
         public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
         administration_(ledger_, sessions_),
@@ -229,6 +234,7 @@ class Server {
       }
       tasks_.spawn(maintain_ledger());
       tasks_.spawn(session_upkeep_.run());
+      tasks_.spawn(event_upkeep_.run());
       tasks_.spawn(load_.run());
       tasks_.spawn(rotate_ticket_keys());
       tasks_.spawn(obey_signals());
@@ -325,7 +331,8 @@ class Server {
             .sessions = session_api_,
             .phone = phone_,
             .push = push_api_,
-            .quota = quota_source()};
+            .quota = quota_source(),
+            .events = events_api_};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {
@@ -504,6 +511,7 @@ class Server {
       each->usage().stop();
     }
     session_upkeep_.stop();
+    event_upkeep_.stop();
     load_.stop();
     wechat_.stop();
     signals_.cancel();
@@ -567,6 +575,9 @@ class Server {
   core::Gatekeeper gate_;
   net::SessionApi session_api_;
   net::PhoneApi phone_;
+  core::EventService events_;
+  net::EventsApi events_api_;
+  EventUpkeep event_upkeep_;
   net::LoadMonitor load_;
   net::HttpServer public_;
   Administration administration_;

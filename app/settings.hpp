@@ -91,6 +91,7 @@ struct Settings {
   std::string database_path;
   std::optional<DataKey> data_key;  // none: the file `<database>.key`
   std::chrono::seconds replay_window{0};
+  std::chrono::days events_keep{0};
 
   HttpsUrl wechat_url;                         // not used in the sandbox
   std::vector<HttpsUrl> wechat_fallback_urls;  // tried after it, in this order

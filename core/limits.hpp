@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 /// Every bound of the server, with its unit and reason. Reaching one is an answer, never an accident.
 namespace onetap::core::limits {
@@ -139,6 +140,21 @@ inline constexpr auto token_misconfigured_retry = 30s;
 // The ledger. A batch is one transaction; 128 commands take about 2 ms beside the sync.
 inline constexpr std::size_t ledger_queue_max = 4096;
 inline constexpr std::size_t ledger_batch_max = 128;
+
+// The page's events. A page tells of some three a tap; many users share one carrier address.
+inline constexpr std::size_t events_per_request_max = 50;
+inline constexpr std::uint32_t events_per_user_per_minute = 150;
+inline constexpr std::uint32_t events_per_address_per_minute = 3000;  // of callers without a session
+inline constexpr std::size_t event_id_bytes_min = 16;
+inline constexpr std::size_t event_id_bytes_max = 64;
+inline constexpr auto event_age_max = std::chrono::days(7);
+inline constexpr auto event_ahead_max = 5min;
+inline constexpr auto events_keep_min = std::chrono::days(8);  // one of a week ago may come again
+inline constexpr std::size_t events_kept_max = 20'000'000;     // some 5 GB on the disk
+inline constexpr std::size_t event_requests_queued_max = 256;  // for the storage thread, apart from codes
+inline constexpr std::size_t events_per_batch = 50;            // then no further request: some 2 ms of it
+inline constexpr auto late_events_rhythm = 60s;         // of looking for the codes of those kept for long
+inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter of an hour's consumptions
 
 // A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.
 inline constexpr auto restored_refusal_time = 6min;

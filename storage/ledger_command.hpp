@@ -4,11 +4,13 @@
 #include <variant>
 #include <vector>
 
+#include "core/billing/events.hpp"
 #include "core/billing/usage.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/gate/session_store.hpp"
 #include "core/ledger_admin.hpp"
 #include "core/token/store.hpp"
+#include "storage/event_table.hpp"
 
 namespace onetap::storage {
 
@@ -30,11 +32,20 @@ struct SessionKeysCommand {
   core::CallerKey user;
 };
 
+struct TraceCommand {
+  core::CodeKey code_key;
+};
+
+struct SettleLateEventsCommand {
+  std::vector<LateEvent> events;
+};
+
 /// One call of a port, and the steady time at which it came.
 struct Command {
   std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
                core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue,
-               core::StoredToken, core::UsageSnapshot>
+               core::StoredToken, TraceCommand, core::PageEvents, SettleLateEventsCommand,
+               core::UsageSnapshot>
       action;
   core::SteadyTime steady;
 };
@@ -51,8 +62,11 @@ struct Refused {
   std::string reason;
 };
 
-using CommandResult = std::variant<core::ledger::FindResult, core::ledger::BeginResult,
-                                   core::ledger::RecordResult, std::optional<core::AttemptId>, Settled,
-                                   core::admin::Answer, std::vector<core::SealedBytes>, NotDone, Refused>;
+using EventsResult = core::Result<core::EventCounts, core::EventsRefused>;
+
+using CommandResult =
+    std::variant<core::ledger::FindResult, core::ledger::BeginResult, core::ledger::RecordResult,
+                 std::optional<core::AttemptId>, Settled, core::admin::Answer, std::vector<core::SealedBytes>,
+                 core::ledger::Trace, EventsResult, NotDone, Refused>;
 
 }  // namespace onetap::storage

@@ -34,7 +34,14 @@ bool is_new_work(Command const& command) {
          std::holds_alternative<core::LoginRow>(command.action) ||
          std::holds_alternative<core::SessionChanges>(command.action) ||
          std::holds_alternative<core::StoredToken>(command.action) ||
-         std::holds_alternative<core::UsageSnapshot>(command.action);
+         std::holds_alternative<core::UsageSnapshot>(command.action) ||
+         std::holds_alternative<core::PageEvents>(command.action) ||
+         std::holds_alternative<SettleLateEventsCommand>(command.action);
+}
+
+// Also of a command that was moved from.
+bool is_told_by_a_page(Command const& command) {
+  return std::holds_alternative<core::PageEvents>(command.action);
 }
 
 core::admin::Answer no_room() {
@@ -104,12 +111,17 @@ core::Task<CommandResult> LedgerThread::submit(Command command) {
 }
 
 void LedgerThread::enqueue(Pending pending) {
-  queued_.fetch_add(1);
+  count_of(pending).fetch_add(1);
   {
     std::scoped_lock const lock(mutex_);
-    queue_.push_back(std::move(pending));
+    std::deque<Pending>& queue = is_told_by_a_page(pending.command) ? events_ : queue_;
+    queue.push_back(std::move(pending));
   }
   wake_.notify_one();
+}
+
+std::atomic<std::size_t>& LedgerThread::count_of(Pending const& pending) {
+  return is_told_by_a_page(pending.command) ? events_queued_ : queued_;
 }
 
 core::Task<ledger::FindResult> LedgerThread::find(core::Intent intent) {
@@ -140,6 +152,17 @@ core::Task<std::optional<core::AttemptId>> LedgerThread::resend(core::Resend res
   CommandResult result = co_await submit(std::move(command));
   throw_if_refused(result);
   co_return std::get<std::optional<core::AttemptId>>(result);
+}
+
+// Reads only; an exchange that is settled next waits for it.
+core::Task<ledger::Trace> LedgerThread::trace(core::CodeKey code_key) {
+  if (closed_ || failed_) co_return ledger::Trace{};
+  Command command{.action = TraceCommand{code_key}, .steady = clock_.steady()};
+  CommandResult result = co_await submit(std::move(command));
+  throw_if_refused(result);
+  ledger::Trace trace;
+  if (auto* const found = std::get_if<ledger::Trace>(&result)) trace = std::move(*found);
+  co_return trace;
 }
 
 core::Task<> LedgerThread::settle(core::Settlement settlement) {
@@ -176,7 +199,7 @@ core::Task<core::admin::Answer> LedgerThread::administer(core::admin::Command co
   co_return std::get<core::admin::Answer>(std::move(result));
 }
 
-core::Task<CommandResult> LedgerThread::submit_for_session(Command command) {
+core::Task<CommandResult> LedgerThread::submit_if_writable(Command command) {
   if (!writable()) co_return NotDone{};
   CommandResult result = co_await submit(std::move(command));
   throw_if_refused(result);
@@ -185,25 +208,43 @@ core::Task<CommandResult> LedgerThread::submit_for_session(Command command) {
 
 core::Task<bool> LedgerThread::add_login(core::LoginRow login) {
   Command command{.action = std::move(login), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_for_session(std::move(command));
+  CommandResult const result = co_await submit_if_writable(std::move(command));
   co_return std::holds_alternative<Settled>(result);
 }
 
 core::Task<bool> LedgerThread::change_sessions(core::SessionChanges changes) {
   Command command{.action = std::move(changes), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_for_session(std::move(command));
+  CommandResult const result = co_await submit_if_writable(std::move(command));
   co_return std::holds_alternative<Settled>(result);
 }
 
 core::Task<bool> LedgerThread::keep_token(core::StoredToken token) {
   Command command{.action = std::move(token), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_for_session(std::move(command));
+  CommandResult const result = co_await submit_if_writable(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
+core::Task<core::Result<core::EventCounts, core::EventsRefused>> LedgerThread::record(
+    core::PageEvents events) {
+  if (events_queued_ >= limits::event_requests_queued_max) co_return core::EventsRefused::busy;
+  Command command{.action = std::move(events), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_if_writable(std::move(command));
+  if (auto const* const counted = std::get_if<EventsResult>(&result)) {
+    if (*counted) events_accepted_.fetch_add((*counted)->accepted);
+    co_return *counted;
+  }
+  co_return core::EventsRefused::unavailable;
+}
+
+core::Task<bool> LedgerThread::settle_late_events(std::vector<LateEvent> events) {
+  Command command{.action = SettleLateEventsCommand{std::move(events)}, .steady = clock_.steady()};
+  CommandResult const result = co_await submit_if_writable(std::move(command));
   co_return std::holds_alternative<Settled>(result);
 }
 
 core::Task<bool> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
   Command command{.action = std::move(snapshot), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_for_session(std::move(command));
+  CommandResult const result = co_await submit_if_writable(std::move(command));
   co_return std::holds_alternative<Settled>(result);
 }
 
@@ -239,6 +280,9 @@ LedgerStatistics LedgerThread::statistics() const {
           .numbers_erased = numbers_erased_,
           .codes_purged = codes_purged_,
           .queued = queued_,
+          .events_queued = events_queued_,
+          .events_accepted = events_accepted_,
+          .events_forgotten = events_forgotten_,
           .wal_truncated = wal_truncated_};
 }
 
@@ -272,7 +316,7 @@ void LedgerThread::run() {
 LedgerThread::Turn LedgerThread::next_turn() {
   Turn turn;
   std::unique_lock lock(mutex_);
-  auto const has_work = [this] { return !queue_.empty() || maintenance_ || closing_at_; };
+  auto const has_work = [this] { return !queue_.empty() || !events_.empty() || maintenance_ || closing_at_; };
   if (held_.empty()) {
     wake_.wait(lock, has_work);
   } else {
@@ -282,9 +326,20 @@ LedgerThread::Turn LedgerThread::next_turn() {
   auto const end = queue_.begin() + static_cast<std::ptrdiff_t>(size);
   turn.batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
   queue_.erase(queue_.begin(), end);
+  take_events(turn.batch);
   turn.maintenance = std::exchange(maintenance_, std::nullopt);
-  turn.last = closing_at_ && queue_.empty();
+  turn.last = closing_at_ && queue_.empty() && events_.empty();
   return turn;
+}
+
+// Few of them: the codes before them are answered when all of the batch is durable.
+void LedgerThread::take_events(Batch& batch) {
+  std::size_t taken = 0;
+  while (!events_.empty() && taken < limits::events_per_batch) {
+    taken += std::get<core::PageEvents>(events_.front().command.action).events.size();
+    batch.push_back(std::move(events_.front()));
+    events_.pop_front();
+  }
 }
 
 void LedgerThread::commit(Batch batch) {
@@ -328,7 +383,7 @@ void LedgerThread::shed(Batch batch) {
       continue;
     }
     if (is_new_work(pending.command)) refused_.fetch_add(1);
-    queued_.fetch_sub(1);
+    count_of(pending).fetch_sub(1);
     pending.waiter->post(unavailable(pending.command));
   }
 }
@@ -339,7 +394,7 @@ void LedgerThread::commit_held() {
 
 void LedgerThread::answer(Batch& batch, std::vector<CommandResult> results) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    queued_.fetch_sub(1);
+    count_of(batch[i]).fetch_sub(1);
     batch[i].waiter->post(std::move(results[i]));
   }
 }
@@ -350,6 +405,7 @@ void LedgerThread::maintain(Now now) {
     abandoned_.fetch_add(static_cast<std::uint64_t>(done.abandoned));
     numbers_erased_.fetch_add(static_cast<std::uint64_t>(done.numbers_erased));
     codes_purged_.fetch_add(static_cast<std::uint64_t>(done.codes_purged));
+    events_forgotten_.fetch_add(static_cast<std::uint64_t>(done.events_forgotten));
     if (!done.more) wal_truncated_ = done.wal_truncated;
     if (full_ && held_.empty() && file_.ballast.take()) full_ = false;
     if (!done.more) return;

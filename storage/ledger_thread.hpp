@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/billing/events.hpp"
 #include "core/clock.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/gate/session_store.hpp"
@@ -31,18 +32,22 @@ struct LedgerStatistics {
   std::uint64_t abandoned = 0;
   std::uint64_t numbers_erased = 0;
   std::uint64_t codes_purged = 0;
-  std::uint64_t queued = 0;   // now
+  std::uint64_t queued = 0;         // now, events aside
+  std::uint64_t events_queued = 0;  // requests of them, now
+  std::uint64_t events_accepted = 0;
+  std::uint64_t events_forgotten = 0;
   bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
 };
 
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
-/// last commit ran is the next batch. Calls come from the loop's thread, and so do the answers; the clock
-/// is read there, too.
+/// last commit ran is the next batch; of the events that queued apart it takes a few along, at its end. Calls
+/// come from the loop's thread, and so do the answers; the clock is read there, too.
 class LedgerThread final : public core::Ledger,
                            public core::LedgerAdmin,
                            public core::SessionStore,
                            public core::TokenStore,
-                           public core::UsageStore {
+                           public core::UsageStore,
+                           public core::EventStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -55,6 +60,7 @@ class LedgerThread final : public core::Ledger,
   [[nodiscard]] core::Task<core::ledger::FindResult> find(core::Intent intent) override;
   [[nodiscard]] core::Task<core::ledger::BeginResult> begin(core::Intent intent) override;
   [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override;
+  [[nodiscard]] core::Task<core::ledger::Trace> trace(core::CodeKey code_key) override;
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override;
   [[nodiscard]] core::Task<core::ledger::RecordResult> record_decryption(
       core::Decryption decryption) override;
@@ -68,6 +74,11 @@ class LedgerThread final : public core::Ledger,
 
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
   [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override;
+
+  [[nodiscard]] core::Task<core::Result<core::EventCounts, core::EventsRefused>> record(
+      core::PageEvents events) override;
+  /// What find_late_events() found; false: nothing was written.
+  [[nodiscard]] core::Task<bool> settle_late_events(std::vector<LateEvent> events);
 
   /// Has the thread abandon, erase and forget what is due (SqliteLedger::maintain). To be called every few
   /// seconds: a number outlives its window by this much.
@@ -108,11 +119,13 @@ class LedgerThread final : public core::Ledger,
   };
 
   [[nodiscard]] core::Task<CommandResult> submit(Command command);
-  [[nodiscard]] core::Task<CommandResult> submit_for_session(Command command);
+  [[nodiscard]] core::Task<CommandResult> submit_if_writable(Command command);
   void enqueue(Pending pending);
+  [[nodiscard]] std::atomic<std::size_t>& count_of(Pending const& pending);
 
   void run();
   [[nodiscard]] Turn next_turn();
+  void take_events(Batch& batch);  // with mutex_ held
   void commit(Batch batch);
   void commit_held();
   void shed(Batch batch);
@@ -129,6 +142,7 @@ class LedgerThread final : public core::Ledger,
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Pending> queue_;                 // guarded by mutex_
+  std::deque<Pending> events_;                // guarded by mutex_; never before the others
   std::optional<Now> maintenance_;            // guarded by mutex_
   std::optional<core::WallTime> closing_at_;  // guarded by mutex_
 
@@ -137,6 +151,7 @@ class LedgerThread final : public core::Ledger,
   Batch unanswered_;
 
   std::atomic<std::size_t> queued_ = 0;
+  std::atomic<std::size_t> events_queued_ = 0;
   std::atomic<bool> full_ = false;  // the disk
   std::atomic<bool> failed_ = false;
   std::atomic<bool> closed_ = false;
@@ -147,6 +162,8 @@ class LedgerThread final : public core::Ledger,
   std::atomic<std::uint64_t> abandoned_ = 0;
   std::atomic<std::uint64_t> numbers_erased_ = 0;
   std::atomic<std::uint64_t> codes_purged_ = 0;
+  std::atomic<std::uint64_t> events_accepted_ = 0;
+  std::atomic<std::uint64_t> events_forgotten_ = 0;
 
   std::thread thread_;  // last: everything above is there before it runs
 };

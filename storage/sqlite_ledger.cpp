@@ -64,6 +64,8 @@ struct SqliteLedger::Row {
   std::int64_t finished_at = 0;
   std::optional<core::CallerKey> caller;
   core::SealedBytes sealed_number;
+  core::Reason reason = core::Reason::none;
+  std::string request_id;
 };
 
 struct SqliteLedger::OpenAttempt {
@@ -83,6 +85,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       sessions_(connection_),
       tokens_(connection_),
       usage_(connection_, bookkeeper_),
+      events_(connection_),
       find_live_code_(connection_, hot_sql("find_live_code")),
       begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
       begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
@@ -177,7 +180,12 @@ CommandResult SqliteLedger::run(Command const& command) {
     return sessions_.keys_of(asking->user);
   if (auto const* const rescuing = std::get_if<core::Rescue>(&command.action))
     return rescue(*rescuing, command.steady);
+  if (auto const* const tracing = std::get_if<TraceCommand>(&command.action))
+    return events_.trace(tracing->code_key);
   // An app stays known when the command that brought it is undone.
+  if (auto const* const telling = std::get_if<core::PageEvents>(&command.action)) {
+    static_cast<void>(packs_.app(telling->appid, telling->received));
+  }
   if (auto const* const login = std::get_if<core::LoginRow>(&command.action)) {
     static_cast<void>(packs_.app(login->session.appid, login->session.opened));
   }
@@ -209,6 +217,11 @@ CommandResult SqliteLedger::run(Command const& command) {
       result = Settled{};
     } else if (auto const* const decryption = std::get_if<core::Decryption>(&command.action)) {
       result = record(*decryption, command.steady);
+    } else if (auto const* const telling = std::get_if<core::PageEvents>(&command.action)) {
+      result = events_.record(*telling, packs_.app(telling->appid, telling->received));
+    } else if (auto const* const late = std::get_if<SettleLateEventsCommand>(&command.action)) {
+      events_.settle_late(late->events);
+      result = Settled{};
     } else {
       result = settle(std::get<core::Settlement>(command.action), command.steady);
     }
@@ -312,6 +325,8 @@ std::optional<SqliteLedger::Row> SqliteLedger::find_row(core::CodeKey const& cod
   row.finished_at = rows.integer(9);
   if (!rows.is_null(10)) row.caller = core::CallerKey{code_key_in(rows, 10).digest};
   row.sealed_number = rows.bytes(11);
+  row.request_id = rows.text(13);
+  row.reason = core::reason_from(rows.text(12)).value_or(core::Reason::unknown);
   return row;
 }
 
@@ -325,13 +340,17 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::
                                             core::WallTime at) const {
   using core::State;
   bool const same_caller = row.caller && caller && *row.caller == *caller;
-  if (row.state == State::sending) return ledger::NotYours{.in_progress = true, .consumption = row.id};
+  if (row.state == State::sending)
+    return ledger::NotYours{.in_progress = true, .consumption = row.id, .request_id = row.request_id};
+  core::WallTime const finished = core::wall_time_of_unix_ms(row.finished_at);
   if (row.state == State::retryable) {
     if (same_caller || !row.caller) return Again{};
-    return ledger::NotYours{.consumption = row.id};
+    return ledger::NotYours{.consumption = row.id, .request_id = row.request_id, .at = finished};
   }
   ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost,
-                                   .consumption = row.id};
+                                   .consumption = row.id,
+                                   .request_id = row.request_id,
+                                   .at = finished};
   if (!same_caller) return not_yours;
   if (row.state == State::ok) {
     bool const in_window = unix_ms(at) < row.finished_at + settings_.replay_window.count();
@@ -343,7 +362,8 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::
                         .errcode = row.errcode,
                         .rid = row.rid,
                         .sealed_number = row.sealed_number,
-                        .kind = row.kind};
+                        .kind = row.kind,
+                        .reason = row.reason};
 }
 
 core::AttemptId SqliteLedger::insert(core::Intent const& intent) {
@@ -407,7 +427,7 @@ CommandResult SqliteLedger::settle(core::Settlement const& settlement, core::Ste
   settle_consumption_.run({consumption, core::to_string(settlement.state), core::to_string(settlement.cause),
                            settlement.errcode, null_if_empty(settlement.rid),
                            null_if_empty(settlement.phone_mask), settlement.phone_key, pack, micro_yuan,
-                           unix_ms(settlement.at)});
+                           unix_ms(settlement.at), null_if_empty(core::to_string(settlement.reason))});
   if (is_ok) settle_live_code_.run({open->code_key.digest, settlement.sealed_number});
   if (settlement.state == core::State::retryable) {
     write_refusal(settlement.attempt, *open, settlement.cause, settlement.errcode, settlement.rid,
@@ -516,6 +536,9 @@ Maintenance SqliteLedger::maintain(Now now) {
     done.abandoned = abandon(now.wall);
     if (settings_.session_life)
       more_sessions = sessions_.delete_aged(*settings_.session_life, now.wall, maintenance_rows_max);
+    done.events_settled = events_.settle(now.wall, maintenance_rows_max);
+    if (settings_.events_keep)
+      done.events_forgotten = events_.forget(now.wall - *settings_.events_keep, maintenance_rows_max);
     if (refuse_until_ && now.steady >= *refuse_until_) end_refusal(now.wall);
     erased = erase_numbers(now);
     purge = purge_codes(now);
@@ -535,8 +558,10 @@ Maintenance SqliteLedger::maintain(Now now) {
   codes_.insert(codes_.end(), purge.kept.begin(), purge.kept.end());
   done.numbers_erased = static_cast<int>(erased);
   done.codes_purged = static_cast<int>(purge.looked_at - purge.kept.size());
-  done.more = static_cast<std::size_t>(done.abandoned) == maintenance_rows_max ||
-              erased == maintenance_rows_max || purge.looked_at == maintenance_rows_max || more_sessions;
+  done.more =
+      static_cast<std::size_t>(done.abandoned) == maintenance_rows_max || erased == maintenance_rows_max ||
+      purge.looked_at == maintenance_rows_max || more_sessions ||
+      static_cast<std::size_t>(std::max(done.events_settled, done.events_forgotten)) == maintenance_rows_max;
   // An erased number is gone when its page and the WAL are, too; the last pass sees to it for all of them.
   if (done.numbers_erased > 0) wal_truncated_ = false;
   if (!done.more && !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "storage/bookkeeper.hpp"
+#include "storage/event_table.hpp"
 #include "storage/ledger_command.hpp"
 #include "storage/pack_book.hpp"
 #include "storage/session_table.hpp"
@@ -22,7 +23,8 @@ namespace onetap::storage {
 struct LedgerSettings {
   std::chrono::milliseconds replay_window{};
   Prices prices;
-  std::optional<core::SessionLife> session_life{};  // none: sessions are neither loaded nor forgotten
+  std::optional<std::chrono::milliseconds> events_keep{};  // none: events are not forgotten
+  std::optional<core::SessionLife> session_life{};         // none: sessions are neither loaded nor forgotten
 };
 
 /// What a start found of an earlier run.
@@ -41,6 +43,8 @@ struct Maintenance {
   int numbers_erased = 0;
   int codes_purged = 0;
   int packs_expired = 0;
+  std::int64_t events_settled = 0;
+  std::int64_t events_forgotten = 0;
   bool more = false;  // there was more to do than one pass does
   bool wal_truncated =
       true;  // after the last pass; false: a reader holds old pages, erased numbers among them
@@ -65,8 +69,8 @@ class SqliteLedger {
   [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch);
 
   /// Abandons what was not presented again, erases numbers past the replay window, forgets dead codes (at
-  /// most some hundred rows); expires packs whose time is over, and gives those that began what the
-  /// overdraft took for them.
+  /// most some hundred rows); settles and forgets events, as many; expires packs whose time is over, and
+  /// gives those that began what the overdraft took for them.
   Maintenance maintain(Now now);
 
   /// Closes the run and truncates the WAL.
@@ -133,6 +137,7 @@ class SqliteLedger {
   SessionTable sessions_;
   TokenTable tokens_;
   UsageTable usage_;
+  EventTable events_;
   std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 

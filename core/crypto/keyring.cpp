@@ -185,9 +185,13 @@ std::optional<Keyring> Keyring::of_ledger(DataKeyBytes data_key, SealedBytes con
 }
 
 CodeKey Keyring::code_key(std::string_view appid, Code const& code) const {
+  return code_key_of_digest(appid, to_hex(sha256(code.reveal())));
+}
+
+CodeKey Keyring::code_key_of_digest(std::string_view appid, std::string_view code_digest) const {
   std::string message(appid);
   message += '\n';
-  message += to_hex(sha256(code.reveal()));
+  message += code_digest;
   return CodeKey{.digest = hmac_sha256(pepper_, message)};
 }
 

@@ -48,6 +48,8 @@ class Keyring {
 
   /// HMAC-SHA256(pepper, appid \n SHA-256 hex of the code), as the contract says.
   [[nodiscard]] CodeKey code_key(std::string_view appid, Code const& code) const;
+  /// The same of a code that only its page has seen: `code_digest` is its SHA-256, 64 lower-case hex digits.
+  [[nodiscard]] CodeKey code_key_of_digest(std::string_view appid, std::string_view code_digest) const;
   /// How a page's encryptedData is known: never as a code's.
   [[nodiscard]] CodeKey blob_key(std::string_view appid, std::string_view encrypted_data) const;
   /// Who presents a code without a session.

@@ -35,6 +35,12 @@ constexpr Names<Cause, 15> causes{{{Cause::none, ""},
                                    {Cause::crash, "crash"},
                                    {Cause::abandoned, "abandoned"}}};
 
+constexpr Names<Reason, 5> reasons{{{Reason::none, ""},
+                                    {Reason::unknown, "unknown"},
+                                    {Reason::login_code, "login_code"},
+                                    {Reason::expired, "expired"},
+                                    {Reason::consumed_here, "consumed_here"}}};
+
 template <class Enum, std::size_t Size>
 std::string_view name_of(Names<Enum, Size> const& names, Enum value) {
   return std::ranges::find(names, value, &std::pair<Enum, std::string_view>::first)->second;
@@ -70,7 +76,9 @@ std::string_view to_string(ClientEnv client_env) {
 
 std::string_view to_string(State state) { return name_of(states, state); }
 std::string_view to_string(Cause cause) { return name_of(causes, cause); }
+std::string_view to_string(Reason reason) { return name_of(reasons, reason); }
 std::optional<State> state_from(std::string_view text) { return value_of(states, text); }
 std::optional<Cause> cause_from(std::string_view text) { return value_of(causes, text); }
+std::optional<Reason> reason_from(std::string_view text) { return value_of(reasons, text); }
 
 }  // namespace onetap::core

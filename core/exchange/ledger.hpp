@@ -62,12 +62,23 @@ enum class Cause {
   abandoned,  // retryable, and never presented again
 };
 
+/// What is known of a code that WeChat refused; `none` for all others.
+enum class Reason {
+  none,
+  unknown,        // no page told of it, or it should still have been good
+  login_code,     // it looks like one of wx.login
+  expired,        // by the page's `issued` event it was five minutes old
+  consumed_here,  // this server had its number before
+};
+
 [[nodiscard]] std::string_view to_string(Kind kind);
 [[nodiscard]] std::string_view to_string(ClientEnv client_env);
 [[nodiscard]] std::string_view to_string(State state);
 [[nodiscard]] std::string_view to_string(Cause cause);
+[[nodiscard]] std::string_view to_string(Reason reason);
 [[nodiscard]] std::optional<State> state_from(std::string_view text);
 [[nodiscard]] std::optional<Cause> cause_from(std::string_view text);
+[[nodiscard]] std::optional<Reason> reason_from(std::string_view text);
 
 /// An answer's bytes sealed by core/crypto/seal; the ledger stores them and can't read them.
 using SealedBytes = std::vector<unsigned char>;
@@ -98,8 +109,9 @@ struct Settlement {
   AttemptId attempt;
   State state = State::in_doubt;
   Cause cause = Cause::none;
-  std::optional<int> errcode;  // as WeChat sent it
-  std::string rid;             // empty: none
+  std::optional<int> errcode;    // as WeChat sent it
+  std::string rid;               // empty: none
+  Reason reason = Reason::none;  // with state rejected
   // With state ok, and only then:
   SealedBytes sealed_number;
   std::string phone_mask;
@@ -161,6 +173,7 @@ struct Stored {
   std::string rid;
   SealedBytes sealed_number;
   Kind kind = Kind::quick;
+  Reason reason = Reason::none;  // with state rejected; none: an older version recorded it
 };
 
 /// The code is somebody else's, or nobody can tell, or its stored answer is past the replay window.
@@ -168,6 +181,8 @@ struct NotYours {
   bool in_progress = false;
   bool charged = false;          // the ledger knows: state ok or lost
   std::int64_t consumption = 0;  // whose code it is; 0: not told
+  std::string request_id{};      // the first that brought it
+  std::optional<WallTime> at{};  // when it came to its state; none while in progress
 };
 
 /// Nothing was read or written: queue full, disk full, closing.
@@ -176,6 +191,17 @@ struct Unavailable {};
 /// The use is durable.
 struct Recorded {
   std::int64_t consumption = 0;
+};
+
+/// What is known of a code beside its live row.
+struct Trace {
+  struct Use {
+    std::int64_t consumption = 0;
+    std::string request_id;
+    WallTime at;
+  };
+  std::optional<WallTime> issued;  // when a page got it, at the latest, if one told
+  std::optional<Use> used;         // the consumption that had its number
 };
 
 using RecordResult = std::variant<Recorded, Stored, NotYours, Unavailable>;
@@ -203,6 +229,9 @@ class Ledger {
 
   /// Closes a refused attempt and opens the next; none: nothing was written, the attempt is still open.
   [[nodiscard]] virtual Task<std::optional<AttemptId>> resend(Resend resend) = 0;
+
+  /// For telling why WeChat refused the code. Only reads; empty when that cannot be done now.
+  [[nodiscard]] virtual Task<ledger::Trace> trace(CodeKey code_key) = 0;
 
   /// T2.
   [[nodiscard]] virtual Task<> settle(Settlement settlement) = 0;

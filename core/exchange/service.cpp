@@ -28,6 +28,7 @@ struct ConsumeService::Exchange {
   std::optional<HeldToken> token;
   std::unique_ptr<WeChatLine> line;
   std::unique_ptr<CallControl::Turn> turn;
+  Reason reason = Reason::none;
 
   // Later, WeChat would not get its whole time.
   [[nodiscard]] SteadyTime ready_by() const { return started + limits::exchange_ready_time; }
@@ -98,7 +99,8 @@ Task<PhoneResult> ConsumeService::lead(ConsumeRequest request, CodeKey code_key)
                     .deadline = now + wechat_answer_time_ + limits::exchange_time_beyond_wechat,
                     .token = ports_.tokens.current(),
                     .line = ports_.wechat.take_line(),
-                    .turn = nullptr};
+                    .turn = nullptr,
+                    .reason = Reason::none};
   if (exchange.token && exchange.line) exchange.turn = ports_.calls.try_take();
   ExchangeMachine machine;
   bool const rescuable = exchange.encrypted && exchange.intent.user;
@@ -162,11 +164,13 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Resend a
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Settle action) {
   exchange.turn.reset();
+  if (action.state == State::rejected) co_await find_reason(exchange);
   Settlement settlement{.attempt = action.attempt,
                         .state = action.state,
                         .cause = action.answer.cause,
                         .errcode = action.answer.errcode,
                         .rid = action.answer.rid,
+                        .reason = exchange.reason,
                         .sealed_number = {},
                         .phone_mask = {},
                         .phone_key = {},
@@ -234,18 +238,25 @@ Task<std::optional<Unready>> ConsumeService::get_line(Exchange& exchange) {
   co_return Unready{.why = Unready::Why::no_line};
 }
 
+// Before it is settled, so that a stored refusal keeps its reason.
+Task<> ConsumeService::find_reason(Exchange& exchange) {
+  ledger::Trace const trace = co_await ports_.ledger.trace(exchange.intent.code_key);
+  exchange.reason = diagnose(exchange.code, trace, ports_.clock.wall());
+  log_trace(exchange, trace);
+}
+
 PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply const& reply) {
   Kind const kind = exchange.intent.kind;
   if (auto const* answer = std::get_if<Answer>(&reply.outcome)) {
     if (answer->number) return {*answer->number, kind};
     Problem problem = problem_for(*answer, reply.because, ports_.clock.wall());
-    if (problem.code == ProblemCode::code_invalid) problem.reason = diagnose(exchange.code);
+    problem.reason = to_string(exchange.reason);
     return {std::move(problem), kind};
   }
   if (auto const* stored = std::get_if<ledger::Stored>(&reply.outcome)) {
     if (stored->state != State::ok) {
       Problem problem = problem_for(*stored);
-      if (problem.code == ProblemCode::code_invalid) problem.reason = diagnose(exchange.code);
+      problem.reason = to_string(stored->reason);
       return {std::move(problem), stored->kind, true};
     }
     auto number = ports_.keyring.open(exchange.intent.code_key, stored->sealed_number);
@@ -256,11 +267,28 @@ PhoneResult ConsumeService::present(Exchange const& exchange, action::Reply cons
   if (auto const* not_yours = std::get_if<ledger::NotYours>(&reply.outcome)) {
     ports_.log.info("code_of_another_request", {{"request_id", exchange.intent.request_id},
                                                 {"app", exchange.intent.appid},
-                                                {"consumption", not_yours->consumption}});
+                                                {"consumption", not_yours->consumption},
+                                                {"by_request", not_yours->request_id},
+                                                {"at", not_yours->at ? unix_seconds(*not_yours->at) : 0}});
     return {problem_for(*not_yours), kind};
   }
   if (auto const* unready = std::get_if<Unready>(&reply.outcome)) return {problem_for(*unready), kind};
   return {storage_unavailable(), kind};
+}
+
+void ConsumeService::log_trace(Exchange const& exchange, ledger::Trace const& trace) const {
+  if (trace.used) {
+    ports_.log.info("code_consumed_before", {{"request_id", exchange.intent.request_id},
+                                             {"app", exchange.intent.appid},
+                                             {"consumption", trace.used->consumption},
+                                             {"by_request", trace.used->request_id},
+                                             {"at", unix_seconds(trace.used->at)}});
+  }
+  if (trace.issued) {
+    ports_.log.info("code_issued_before", {{"request_id", exchange.intent.request_id},
+                                           {"app", exchange.intent.appid},
+                                           {"at", unix_seconds(*trace.issued)}});
+  }
 }
 
 void ConsumeService::log_rescue(Exchange const& exchange, std::int64_t consumption,
@@ -283,7 +311,7 @@ void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const
                                {"errcode", settled.answer.errcode.value_or(0)},
                                {"rid", settled.answer.rid},
                                {"hint", settled.answer.hint},
-                               {"reason", settled.state == State::rejected ? diagnose(exchange.code) : ""},
+                               {"reason", to_string(exchange.reason)},
                                {"latency_ms", took.count()}});
   std::string_view const alarm = alarm_of(settled.answer);
   if (alarm.empty()) return;

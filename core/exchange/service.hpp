@@ -82,8 +82,10 @@ class ConsumeService {
 
   [[nodiscard]] Task<std::optional<Unready>> get_token(Exchange& exchange, SteadyTime deadline);
   [[nodiscard]] Task<std::optional<Unready>> get_line(Exchange& exchange);
+  [[nodiscard]] Task<> find_reason(Exchange& exchange);
   [[nodiscard]] PhoneResult present(Exchange const& exchange, action::Reply const& reply);
   void log_exchange(Exchange const& exchange, action::Settle const& settled) const;
+  void log_trace(Exchange const& exchange, ledger::Trace const& trace) const;
   void log_rescue(Exchange const& exchange, std::int64_t consumption, std::string_view outcome) const;
 
   Ports ports_;

@@ -15,12 +15,12 @@ RateLimiter::RateLimiter(RatePolicy policy, std::string seed) : policy_(policy),
   table_.resize(sets);
 }
 
-RateVerdict RateLimiter::take(std::string_view key, SteadyTime now) {
+RateVerdict RateLimiter::take(std::string_view key, SteadyTime now, std::uint32_t count) {
   if (policy_.is_off()) return {};
   Bucket& bucket = find_or_make(digest_of(key));
-  RateVerdict const before = verdict(bucket.full_at, now);
+  RateVerdict const before = verdict(bucket.full_at, now, count);
   if (before.retry_after > milliseconds(0)) return before;
-  bucket.full_at = std::max(bucket.full_at, now) + interval_;
+  bucket.full_at = std::max(bucket.full_at, now) + interval_ * count;
   RateVerdict after = verdict(bucket.full_at, now);
   after.admitted = true;
   return after;
@@ -40,13 +40,13 @@ RateVerdict RateLimiter::look(std::string_view key, SteadyTime now) const {
   return verdict(bucket == nullptr ? now : bucket->full_at, now);
 }
 
-RateVerdict RateLimiter::verdict(SteadyTime full_at, SteadyTime now) const {
+RateVerdict RateLimiter::verdict(SteadyTime full_at, SteadyTime now, std::uint32_t count) const {
   auto const debt = std::max(full_at - now, SteadyTime::duration::zero());
   auto const room = interval_ * policy_.requests - debt;
   RateVerdict verdict{.until_full = std::chrono::ceil<milliseconds>(debt)};
   verdict.remaining = room <= room.zero() ? 0 : static_cast<std::uint32_t>(room / interval_);
-  verdict.admitted = verdict.remaining > 0;
-  if (!verdict.admitted) verdict.retry_after = std::chrono::ceil<milliseconds>(interval_ - room);
+  verdict.admitted = verdict.remaining >= count;
+  if (!verdict.admitted) verdict.retry_after = std::chrono::ceil<milliseconds>(interval_ * count - room);
   return verdict;
 }
 

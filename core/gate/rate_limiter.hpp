@@ -22,7 +22,7 @@ struct RateVerdict {
   bool admitted = true;
   std::uint32_t remaining = 0;  // requests that would be admitted now
   milliseconds until_full{};    // when `remaining` is `requests` again
-  milliseconds retry_after{};   // when one request would be admitted; 0 where one would be now
+  milliseconds retry_after{};   // when what was asked for would be admitted; 0 where it would be now
 };
 
 /// Token buckets by key, as the generic cell rate algorithm keeps them: one time for each key. Its memory
@@ -33,8 +33,8 @@ class RateLimiter {
   /// `seed` keeps outsiders from choosing keys that share a set.
   RateLimiter(RatePolicy policy, std::string seed);
 
-  /// Takes one request's worth from the key's bucket, if it is there.
-  [[nodiscard]] RateVerdict take(std::string_view key, SteadyTime now);
+  /// Takes so many requests' worth from the key's bucket, if it is there.
+  [[nodiscard]] RateVerdict take(std::string_view key, SteadyTime now, std::uint32_t count = 1);
   /// Gives one request's worth back.
   void give_back(std::string_view key, SteadyTime now);
   /// What take() would find; takes nothing.
@@ -58,7 +58,7 @@ class RateLimiter {
   [[nodiscard]] std::uint64_t digest_of(std::string_view key) const;
   [[nodiscard]] Bucket const* find(std::uint64_t key) const;
   [[nodiscard]] Bucket& find_or_make(std::uint64_t key);
-  [[nodiscard]] RateVerdict verdict(SteadyTime full_at, SteadyTime now) const;
+  [[nodiscard]] RateVerdict verdict(SteadyTime full_at, SteadyTime now, std::uint32_t count = 1) const;
 
   RatePolicy policy_;
   std::string seed_;

@@ -1,5 +1,6 @@
 #include "net/api/body_reader.hpp"
 
+#include <boost/json/array.hpp>
 #include <utility>
 
 namespace onetap::net {
@@ -9,11 +10,33 @@ BodyReader::BodyReader(std::string_view body) : body_(core::parse_client_json(bo
 }
 
 void BodyReader::fault(std::string text) {
-  if (fault_.empty()) fault_ = std::move(text);
+  if (fault_.empty()) fault_ = name_ + std::move(text);
+}
+
+void BodyReader::fault_of(BodyReader const& part) {
+  if (fault_.empty()) fault_ = part.fault_;
 }
 
 core::Problem BodyReader::problem(core::Charged charged) const {
   return {.code = core::ProblemCode::invalid_request, .charged = charged, .field = fault_};
+}
+
+std::vector<BodyReader> BodyReader::required_objects(std::string_view name) {
+  std::vector<BodyReader> parts;
+  auto const* const member = body_ ? body_->if_contains(name) : nullptr;
+  auto const* const array = member != nullptr ? member->if_array() : nullptr;
+  if (member == nullptr) fault(std::string(name) + " is missing");
+  if (array == nullptr) {
+    fault(std::string(name) + " must be an array");
+    return parts;
+  }
+  for (core::json::value const& element : *array) {
+    std::string const place = std::string(name) + "[" + std::to_string(parts.size()) + "]";
+    if (!element.is_object()) fault(place + " must be an object");
+    parts.push_back(
+        BodyReader(element.is_object() ? element.get_object() : core::json::object(), place + "."));
+  }
+  return parts;
 }
 
 bool BodyReader::flag(std::string_view name) {

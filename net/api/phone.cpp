@@ -8,6 +8,7 @@
 #include "core/limits.hpp"
 #include "core/text.hpp"
 #include "net/api/caller_fields.hpp"
+#include "net/api/phone_fields.hpp"
 #include "net/api/problem_response.hpp"
 
 namespace onetap::net {
@@ -15,12 +16,6 @@ namespace {
 
 namespace json = boost::json;
 namespace limits = core::limits;
-
-bool is_scene(std::string_view text) {
-  constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-  return !text.empty() && text.size() <= limits::scene_bytes_max &&
-         text.find_first_not_of(allowed) == std::string_view::npos;
-}
 
 /// True when it can be a code, as far as anybody can tell.
 bool read_code(BodyReader& body, std::string_view& code) {
@@ -34,18 +29,6 @@ bool read_code(BodyReader& body, std::string_view& code) {
     body.fault("code must be visible ASCII");
   }
   return body.is_faultless();
-}
-
-core::Kind read_kind(BodyReader& body) {
-  std::string_view const kind = body.optional("kind");
-  if (body.has("kind") && kind != "quick" && kind != "realtime") body.fault("kind must be quick or realtime");
-  return kind == "realtime" ? core::Kind::realtime : core::Kind::quick;
-}
-
-std::string_view read_scene(BodyReader& body) {
-  std::string_view const scene = body.optional("scene");
-  if (body.has("scene") && !is_scene(scene)) body.fault("scene must be 1 to 32 of A-Z a-z 0-9 _ . -");
-  return scene;
 }
 
 std::string_view read_out_id(BodyReader& body) {

@@ -27,7 +27,7 @@ Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
 Router public_routes(PublicSurface surface) {
   using core::Caller;
   using core::RouteAccess;
-  auto& [gate, load, sessions, phone, push, quota] = surface;
+  auto& [gate, load, sessions, phone, push, quota, events] = surface;
   auto const log_in = [&sessions](Request const& request, Caller const& caller) {
     return sessions.open(request, caller);
   };
@@ -46,12 +46,16 @@ Router public_routes(PublicSurface surface) {
     Route route{.method = method, .path = path, .body = body, .handle = handle, .admit = admit};
     return shed_at(Shedding::all, load, std::move(route));
   };
+  auto const tell_events = [&events](Request const& request, Caller const& caller) {
+    return events.record(request, caller);
+  };
   constexpr RouteAccess login_access{.session = RouteAccess::Session::never};
   constexpr RouteAccess page_access{};
   auto log_in_route = guarded(gate, "POST", "/session", Body::json, login_access, log_in);
   auto consume_route = guarded(gate, "POST", "/phone/consume", Body::json, consume_access, consume);
   auto decrypt_route = guarded(gate, "POST", "/phone/decrypt", Body::json, decrypt_access, decrypt);
   auto quota_route = guarded(gate, "GET", "/phone/quota", Body::none, page_access, ask_quota);
+  auto events_route = guarded(gate, "POST", "/phone/events", Body::json, events_access, tell_events);
   return {{
               shed_at(Shedding::logins, load, std::move(log_in_route)),
               shed_at(Shedding::all, load, std::move(consume_route)),
@@ -61,6 +65,7 @@ Router public_routes(PublicSurface surface) {
               push_route("POST", "/wechat/push", Body::any, &PushApi::receive),
               push_route("GET", "/wechat/push/{appid}", Body::none, &PushApi::check_url),
               push_route("POST", "/wechat/push/{appid}", Body::any, &PushApi::receive),
+              shed_at(Shedding::logins, load, std::move(events_route)),
               {.method = "GET", .path = "/healthz", .handle = healthz},
           },
           refusal_response};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/api/events.hpp"
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
@@ -18,6 +19,7 @@ struct PublicSurface {
   PhoneApi& phone;
   PushApi& push;
   core::QuotaSource quota;
+  EventsApi& events;
 };
 
 /// The public listener's surface.

@@ -2,7 +2,7 @@
 
 -- name: find_live_code
 SELECT c.id, c.state, c.cause, c.attempts, c.app, c.kind, c.errcode, c.rid, c.created_at, c.finished_at,
-  l.caller_key, l.sealed_number
+  l.caller_key, l.sealed_number, c.reason, c.request_id
 FROM live_code AS l
 JOIN consumption AS c ON c.id = l.consumption
 WHERE l.code_key = ?1;
@@ -40,7 +40,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
 -- name: settle_consumption
 UPDATE consumption
 SET state = ?2, cause = ?3, errcode = ?4, rid = ?5, phone_mask = ?6, phone_key = ?7, pack = ?8,
-  micro_yuan = ?9, finished_at = ?10
+  micro_yuan = ?9, finished_at = ?10, reason = ?11
 WHERE id = ?1;
 
 -- name: settle_live_code

@@ -29,12 +29,26 @@ INSERT INTO event (app, event_id, type, kind, errno, code_key, scene, client_env
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (app, event_id) DO NOTHING;
 
+-- How many are kept at most: ids grow, and the oldest go first.
+-- name: count_events
+SELECT coalesce((SELECT max(e.id) FROM event AS e) - (SELECT min(e.id) FROM event AS e) + 1, 0);
+
+-- What is known of a refused code: the page's clock may be ahead, so it got the code no later than we heard of
+-- it. Whoever tells of a code a thousand times is believed a few times.
+-- name: trace_code
+SELECT min(e.at, e.received_at) AS issued_at, c.id, c.request_id, c.finished_at
+FROM event AS e
+LEFT JOIN consumption AS c ON c.id = e.consumption AND c.state IN ('ok', 'lost')
+WHERE e.type = 'issued' AND e.code_key = ?1
+LIMIT 8;
+
 -- Whether a code came is asked five minutes after it was issued and told of: then it is dead, and what came is
 -- in live_code for an hour. ?1: now; ?2: at most so many. Events that are told of too late for that are
 -- find_late_events' to answer.
 -- name: settle_events
 UPDATE event
-SET presented = EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = event.code_key)
+SET presented = EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = event.code_key),
+  consumption = (SELECT l.consumption FROM live_code AS l WHERE l.code_key = event.code_key)
 WHERE id IN (
   SELECT e.id FROM event AS e
   WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
@@ -45,12 +59,12 @@ WHERE id IN (
 
 -- An event that the page kept for more than 45 minutes: its code is looked for in the history, among those
 -- that came around that time (by row id, which grows with time: two binary searches, then a quarter of an
--- hour's rows). For a reader, so that no exchange waits for it. ?1: now; ?2: at most so many.
+-- hour's rows). NULL: it never came. For a reader, so that no exchange waits for it. ?1: now; ?2: at most so
+-- many.
 -- name: find_late_events
 SELECT
   e.id AS id,
-  EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = e.code_key)
-  OR (
+  coalesce((SELECT l.consumption FROM live_code AS l WHERE l.code_key = e.code_key), (
     WITH RECURSIVE search (bound, low, high) AS (
       SELECT e.at - 300000, 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
       UNION ALL
@@ -62,12 +76,12 @@ SELECT
       WHERE s.low < s.high
     ),
     found (bound, id) AS (SELECT bound, max(low) FROM search GROUP BY bound)
-    SELECT EXISTS (
-      SELECT 1 FROM consumption AS c
-      WHERE c.id >= (SELECT min(f.id) FROM found AS f) AND c.id < (SELECT max(f.id) FROM found AS f)
-        AND c.code_key = e.code_key
-    )
-  ) AS presented
+    SELECT c.id FROM consumption AS c
+    WHERE c.id >= (SELECT min(f.id) FROM found AS f) AND c.id < (SELECT max(f.id) FROM found AS f)
+      AND c.code_key = e.code_key
+    ORDER BY c.id
+    LIMIT 1
+  )) AS consumption
 FROM event AS e
 WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
   AND e.received_at <= ?1 - 300000 AND e.received_at - e.at > 2700000
@@ -75,7 +89,7 @@ ORDER BY e.received_at
 LIMIT ?2;
 
 -- name: settle_late_event
-UPDATE event SET presented = ?2 WHERE id = ?1 AND presented IS NULL;
+UPDATE event SET presented = (?2 IS NOT NULL), consumption = ?2 WHERE id = ?1 AND presented IS NULL;
 
 -- Those received before ?1, the oldest first, at most ?2 at a time. Not before eight days: an event that is a
 -- week old may still be sent again, and must be known then.

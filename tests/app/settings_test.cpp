@@ -238,6 +238,13 @@ TEST_CASE("the access_token comes from WeChat's stable endpoint, from the plain 
   CHECK(by_file.token_file_path == "/run/token");
 }
 
+TEST_CASE("single events are kept for thirty days, or as long as is said, but no less than eight") {
+  CHECK(accept({}, complete()).settings.events_keep == std::chrono::days(30));
+  CHECK(accept({"--events-days=8"}, complete()).settings.events_keep == std::chrono::days(8));
+  for (std::string const wrong : {"7", "0", "3651", "month"})
+    CHECK(names(refuse({}, complete({{"ONETAP_EVENTS_DAYS", wrong}})), "ONETAP_EVENTS_DAYS"));
+}
+
 TEST_CASE("a variable or flag that comes later stops the start instead of doing nothing") {
   for (std::string_view const variable : planned_variables()) {
     CAPTURE(variable);

@@ -32,6 +32,11 @@ TEST_CASE("a ledger answers as the port promises") {
     CHECK(is_not_yours(speaker.begin(1, caller(2)), false));
     CHECK(is_not_yours(speaker.begin(1, std::nullopt), false));
     CHECK(is_not_yours(speaker.find(1, caller(2)), false));
+    tested.pass(std::chrono::minutes(1));
+    auto const not_yours = std::get<ledger::NotYours>(speaker.begin(1, caller(2)));
+    CHECK(not_yours.consumption == attempt.consumption);
+    CHECK(not_yours.request_id == "request-1");
+    CHECK(not_yours.at == tested.now() - std::chrono::minutes(1));
   }
   SUBCASE("without a caller's key nobody can tell whose the number is") {
     speaker.settle_ok(speaker.started(1, std::nullopt));
@@ -48,6 +53,21 @@ TEST_CASE("a ledger answers as the port promises") {
     for (int const code : {2, 3, 4}) CHECK_FALSE(is_charged(speaker.find(code, caller(2))));
     tested.pass(std::chrono::minutes(11));
     CHECK(is_charged(speaker.find(1, caller(1))));
+  }
+  SUBCASE("a rejection keeps its reason, and of a code that no page told of nothing else is known") {
+    core::AttemptId const attempt = speaker.started(1, caller(1));
+    ledger::Trace const trace = await(tested.loop(), tested.port().trace({digest_of(1)}));
+    CHECK_FALSE(trace.issued.has_value());
+    CHECK_FALSE(trace.used.has_value());
+    core::Settlement settlement;
+    settlement.attempt = attempt;
+    settlement.state = State::rejected;
+    settlement.reason = core::Reason::login_code;
+    speaker.settle(std::move(settlement));
+    CHECK(stored(speaker.begin(1, caller(1))).reason == core::Reason::login_code);
+    CHECK(stored(speaker.find(1, caller(1))).reason == core::Reason::login_code);
+    speaker.settle_ok(speaker.started(2, caller(1)));
+    CHECK(stored(speaker.find(2, caller(1))).reason == core::Reason::none);
   }
   SUBCASE("a rejection is stored for its caller, with WeChat's errcode and rid") {
     speaker.settle_rejected(speaker.started(1, caller(1)));

@@ -238,4 +238,16 @@ TEST_CASE("a table that is full of debts lets newcomers in as the debts end") {
 }
 
 }  // namespace
+TEST_CASE("many at once are admitted together, or none of them") {
+  RateLimiter limiter({.requests = 10, .period = 60s}, "seed");
+  CHECK(limiter.take("a", start, 7).remaining == 3);
+  RateVerdict const refused = limiter.take("a", start, 5);
+  CHECK_FALSE(refused.admitted);
+  CHECK(refused.retry_after == 12s);
+  CHECK(limiter.take("a", start, 3).admitted);
+  CHECK_FALSE(limiter.take("a", start + 29'999ms, 5).admitted);
+  CHECK(limiter.take("a", start + 30s, 5).admitted);
+  CHECK_FALSE(limiter.take("b", start, 11).admitted);
+}
+
 }  // namespace onetap::core

@@ -57,6 +57,9 @@ class SlowLedger final : public core::Ledger {
   [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override {
     return behind_.resend(std::move(resend));
   }
+  [[nodiscard]] core::Task<core::ledger::Trace> trace(core::CodeKey code_key) override {
+    return behind_.trace(code_key);
+  }
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override {
     if (hold_settle) [[maybe_unused]]
       bool const released = co_await clock_.wait(released_, core::SteadyTime::max());

@@ -415,6 +415,40 @@ TEST_CASE("a refused code that looks like one of wx.login is called that, at onc
   CHECK(bench.log_has(R"("reason":"login_code")"));
 }
 
+TEST_CASE(
+    "what pages told and what the ledger had explain a refused code, also when they change afterwards") {
+  Bench bench;
+  core::CodeKey const code = bench.keyring.code_key(appid, core::Code("code-1"));
+  core::WallTime const now = bench.clock.wall();
+  core::ledger::Trace& trace = bench.ledger.traces[code];
+  trace.issued = now - 6min;
+  std::string_view reason = "expired";
+  SUBCASE("it was five minutes old") {}
+  SUBCASE("this server had its number") {
+    trace.used = core::ledger::Trace::Use{.consumption = 41, .request_id = "r-of-then", .at = now - 2h};
+    reason = "consumed_here";
+  }
+  bench.will_say_errcode(40029);
+  CHECK(std::get<core::Problem>(bench.consume("code-1", li).answer).reason == reason);
+  CHECK(bench.log_has(R"("reason":")" + std::string(reason)));
+  CHECK(bench.log_has("code_issued_before"));
+  CHECK(bench.log_has(R"("consumption":41,"by_request":"r-of-then","at":)" +
+                      std::to_string(core::unix_seconds(now - 2h))) == trace.used.has_value());
+  trace = {};
+  PhoneResult const replayed = bench.consume("code-1", li);
+  CHECK(replayed.replayed);
+  CHECK(std::get<core::Problem>(replayed.answer).reason == reason);
+}
+
+TEST_CASE("only a refused code has a reason") {
+  Bench bench;
+  bench.ledger.traces[bench.keyring.code_key(appid, core::Code("code-1"))].issued = bench.clock.wall() - 6min;
+  bench.will_say_errcode(-1);
+  CHECK(std::get<core::Problem>(bench.consume("code-1", li).answer).reason.empty());
+  CHECK(std::get<core::Problem>(bench.consume("code-1", li).answer).reason.empty());
+  CHECK_FALSE(bench.log_has("code_issued_before"));
+}
+
 TEST_CASE("whoever brings another's code leaves a line that names the consumption it is of") {
   Bench bench;
   bench.will_say_number();

@@ -32,6 +32,10 @@ class NotingLedger final : public Ledger {
     commands.emplace_back("resend");
     return behind_.resend(std::move(resend));
   }
+  [[nodiscard]] Task<ledger::Trace> trace(CodeKey code_key) override {
+    commands.emplace_back("trace");
+    return behind_.trace(code_key);
+  }
   [[nodiscard]] Task<> settle(Settlement settlement) override {
     commands.emplace_back("settle");
     return behind_.settle(std::move(settlement));

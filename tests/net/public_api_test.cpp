@@ -4,12 +4,15 @@
 #include <boost/json/parse.hpp>
 
 #include "core/gate/signature.hpp"
+#include "core/limits.hpp"
 #include "net/api/routes.hpp"
 #include "tests/support/gate_bench.hpp"
+#include "tests/support/memory_event_store.hpp"
 #include "tests/support/memory_ledger.hpp"
 
 using namespace onetap;
 using namespace onetap::tests;
+using namespace std::chrono_literals;
 namespace json = boost::json;
 
 namespace {
@@ -37,7 +40,8 @@ struct Surface : GateBench {
                                    .sessions = session_api,
                                    .phone = phone,
                                    .push = push_api,
-                                   .quota = [this](std::string_view, core::Kind) { return quota; }})) {}
+                                   .quota = [this](std::string_view, core::Kind) { return quota; },
+                                   .events = events_api})) {}
 
   struct Sent {
     std::string_view method = "POST";
@@ -104,6 +108,9 @@ struct Surface : GateBench {
   net::SessionApi session_api{[this](std::string_view) -> core::LoginService& { return logins; }, gate, clock,
                               [this](std::string_view, core::Kind) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
+  MemoryEventStore event_store;
+  core::EventService events{{.clock = clock, .store = event_store, .log = log}, "seed"};
+  net::EventsApi events_api{events, gate, keyring, clock};
   net::PhoneApi phone;
   core::PushReceiver push{
       {.clock = clock, .log = log, .listener = [](std::string_view, core::PushEvent const&) {}}};
@@ -385,4 +392,154 @@ TEST_CASE("a kind that there is not is refused") {
   Surface::Sent const ask{
       .method = "GET", .target = "/phone/quota?x=1&kind=realtime", .body = "", .media_type = ""};
   CHECK(json::parse(surface.send(ask).body).at("kind").as_string() == "realtime");
+}
+
+namespace {
+
+/// POST /phone/events of these events, each the members of its object.
+Surface::Sent telling(std::vector<std::string> const& events) {
+  std::string body;
+  for (std::string const& event : events) body += (body.empty() ? "{" : ",{") + event + "}";
+  return {.target = "/phone/events", .body = R"({"events":[)" + body + "]}"};
+}
+
+std::string event(Surface const& surface, std::string const& id, std::string const& type, core::seconds ago,
+                  std::string const& more = "") {
+  return R"("id":")" + id + R"(","type":")" + type + R"(","at":)" +
+         std::to_string(core::unix_seconds(surface.clock.wall() - ago)) + more;
+}
+
+constexpr char const* id_1 = "event-1-of-a-page";
+constexpr char const* id_2 = "event-2-of-a-page";
+
+}  // namespace
+
+TEST_CASE("a page's events are taken once, with everything that they say") {
+  Surface surface(core::VerifyLevel::origin);
+  std::string const digest = core::crypto::to_hex(core::crypto::sha256("a-code"));
+  std::string const more = R"(,"kind":"realtime","errno":1400001,"scene":"checkout","codeDigest":")" +
+                           digest + R"(","new":{"a":1})";
+  auto const sent = telling({event(surface, id_1, "issued", 9s, more), event(surface, id_2, "tap", 10s)});
+  net::Response const response = surface.send(sent);
+  CHECK(response.status == 202);
+  CHECK(response.body == R"({"accepted":2,"duplicates":0})");
+  REQUIRE(surface.event_store.told.size() == 1);
+  core::PageEvents const& told = surface.event_store.told.front();
+  CHECK(told.appid == GateBench::appid);
+  CHECK(told.client_env == core::ClientEnv::release);
+  CHECK(told.received == surface.clock.wall());
+  core::PageEvent const& issued = told.events.front();
+  CHECK(issued.id == id_1);
+  CHECK(issued.type == core::EventType::issued);
+  CHECK(issued.kind == core::Kind::realtime);
+  CHECK(issued.errno_told == 1400001);
+  CHECK(issued.scene == "checkout");
+  CHECK(issued.at == std::chrono::floor<core::seconds>(surface.clock.wall()) - 9s);
+  CHECK(issued.code_key == surface.keyring.code_key(GateBench::appid, core::Code("a-code")));
+  core::PageEvent const& tap = told.events.back();
+  CHECK(tap.kind == core::Kind::quick);
+  CHECK_FALSE(tap.errno_told.has_value());
+  CHECK_FALSE(tap.code_key.has_value());
+  CHECK(tap.scene.empty());
+  CHECK(surface.send(sent).body == R"({"accepted":0,"duplicates":2})");
+}
+
+TEST_CASE("what is wrong with an event is named, and then none of them is taken") {
+  Surface surface(core::VerifyLevel::origin);
+  std::string const good = event(surface, id_1, "tap", 0s);
+  auto const with = [&](std::string const& more) { return event(surface, id_2, "tap", 0s, "," + more); };
+  struct Row {
+    std::string event;
+    std::string detail;
+  };
+  for (Row const& row : std::vector<Row>{
+           {R"("type":"tap","at":1)", "events[1].id is missing"},
+           {event(surface, "fifteen-letters", "tap", 0s), "events[1].id must be 16 to 64"},
+           {event(surface, std::string(65, 'a'), "tap", 0s), "events[1].id must be 16 to 64"},
+           {event(surface, "event-2-of-a-page!", "tap", 0s), "events[1].id must be 16 to 64"},
+           {event(surface, id_2, "consumed", 0s), "events[1].type must be tap, issued"},
+           {event(surface, id_2, "tap", 7 * 24h + 1s), "events[1].at must be unix seconds, at most 7 days"},
+           {event(surface, id_2, "tap", -5min - 1s), "events[1].at must be unix seconds"},
+           {R"("id":"event-2-of-a-page","type":"tap","at":9223372036854775807)", "events[1].at must be unix"},
+           {R"("id":"event-2-of-a-page","type":"tap","at":"now")", "events[1].at must be an integer"},
+           {R"("id":"event-2-of-a-page","type":"tap")", "events[1].at is missing"},
+           {with(R"("kind":"slow")"), "events[1].kind must be quick or realtime"},
+           {with(R"("errno":"1")"), "events[1].errno must be an integer"},
+           {with(R"("errno":null)"), "events[1].errno must be an integer"},
+           {with(R"("scene":"a b")"), "events[1].scene must be 1 to 32"},
+           {with(R"("codeDigest":"00")"), "events[1].codeDigest must be"},
+           {with(R"("codeDigest":")" + std::string(64, 'A') + "\""), "events[1].codeDigest must be"}}) {
+    CAPTURE(row.event);
+    net::Response const response = surface.send(telling({good, row.event}));
+    CHECK(code_of(response) == "INVALID_REQUEST");
+    CHECK_MESSAGE(response.body.find(row.detail) != std::string::npos, response.body);
+  }
+  for (auto const& [body, detail] :
+       {std::pair("{}", "events is missing"), std::pair(R"({"events":{}})", "events must be an array"),
+        std::pair(R"({"events":[7]})", "events[0] must be an object"), std::pair("[]", "not_an_object")}) {
+    CAPTURE(body);
+    net::Response const response = surface.send({.target = "/phone/events", .body = body});
+    CHECK(code_of(response) == "INVALID_REQUEST");
+    CHECK_MESSAGE(response.body.find(detail) != std::string::npos, response.body);
+  }
+  CHECK(surface.event_store.told.empty());
+}
+
+TEST_CASE("at most 50 events come at once, as old as a week and as young as five minutes hence") {
+  Surface surface(core::VerifyLevel::origin);
+  std::vector<std::string> events(50);
+  for (std::size_t i = 0; i < events.size(); ++i)
+    events[i] = event(surface, std::string(16, 'a') + std::to_string(i), "tap", i % 2 == 0 ? 168h : -5min);
+  CHECK(surface.send(telling(events)).body == R"({"accepted":50,"duplicates":0})");
+  events.push_back(event(surface, id_1, "tap", 0s));
+  net::Response const response = surface.send(telling(events));
+  CHECK(code_of(response) == "INVALID_REQUEST");
+  CHECK(response.body.find("events must hold at most 50") != std::string::npos);
+  CHECK(surface.send(telling({})).body == R"({"accepted":0,"duplicates":0})");
+}
+
+TEST_CASE("events are taken from whom ONETAP_VERIFY lets in, and a backend is not a page") {
+  Surface surface(core::VerifyLevel::signature);
+  Surface::Sent sent = telling({event(surface, id_1, "tap", 0s)});
+  CHECK(code_of(surface.send(sent)) == "SESSION_REQUIRED");
+  std::string const backend = "Bearer " + std::string(service_token);
+  sent.headers = {authorized(backend)};
+  CHECK(surface.send(sent).status == 401);
+  CHECK(surface.event_store.told.empty());
+  auto const session = surface.open_session("li");
+  std::string const authorization = surface.sign(session, sent, "nonce-0000000001");
+  sent.headers = {authorized(authorization)};
+  CHECK(surface.send(sent).status == 202);
+  CHECK(code_of(surface.send(sent)) == "NONCE_REPLAYED");
+}
+
+TEST_CASE("one user's events are bounded, whatever sessions bring them, and cost no code its turn") {
+  Surface surface(core::VerifyLevel::session);
+  int number = 0;
+  auto const tell = [&](core::OpenedSession const& session) {
+    std::vector<std::string> events(50);
+    for (std::string& each : events)
+      each = event(surface, std::string(16, 'a') + std::to_string(++number), "tap", 0s);
+    Surface::Sent sent = telling(events);
+    std::string const bearer = "Bearer " + std::string(session.token.reveal());
+    sent.headers = {authorized(bearer)};
+    return surface.send(sent);
+  };
+  auto const first = surface.open_session("li");
+  auto const second = surface.open_session("li");
+  std::size_t const requests = core::limits::events_per_user_per_minute / 50;
+  for (std::size_t i = 0; i < requests; ++i) CHECK(tell(i % 2 == 0 ? first : second).status == 202);
+  net::Response const limited = tell(second);
+  CHECK(code_of(limited) == "RATE_LIMITED");
+  CHECK(header_of(limited, "Retry-After") == "20");
+  CHECK(tell(surface.open_session("wang")).status == 202);
+}
+
+TEST_CASE("under load events are turned away while codes are still taken") {
+  Surface surface(core::VerifyLevel::origin);
+  for (int look = 0; look < 3; ++look) surface.load.take({}, core::limits::queue_fill_shedding_logins);
+  CHECK(code_of(surface.send(telling({event(surface, id_1, "tap", 0s)}))) == "SERVER_BUSY");
+  surface.hold_token();
+  surface.wechat.phone_replies.push_back(ScriptedWeChat::says(R"({"errcode":40029})"));
+  CHECK(code_of(surface.send({})) == "CODE_INVALID");
 }

@@ -16,6 +16,9 @@ class BuggyLedger final : public core::Ledger {
   [[nodiscard]] core::Task<core::ledger::FindResult> find(core::Intent intent) override;
   [[nodiscard]] core::Task<core::ledger::BeginResult> begin(core::Intent intent) override;
   [[nodiscard]] core::Task<std::optional<core::AttemptId>> resend(core::Resend resend) override;
+  [[nodiscard]] core::Task<core::ledger::Trace> trace(core::CodeKey code_key) override {
+    return ledger_.trace(code_key);
+  }
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override;
   [[nodiscard]] core::Task<core::ledger::RecordResult> record_decryption(
       core::Decryption decryption) override {

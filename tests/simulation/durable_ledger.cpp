@@ -88,6 +88,16 @@ core::Task<std::optional<core::AttemptId>> DurableLedger::resend(core::Resend re
   co_return *told;
 }
 
+core::Task<core::ledger::Trace> DurableLedger::trace(core::CodeKey code_key) {
+  int const code = code_of_key_.at(code_key);
+  auto const time = until_durable();
+  witness_.code(code).await = Await::trace;
+  witness_.ledger_asked(code, time);
+  co_await clock_.pause(time);
+  auto trace = co_await behind_.trace(code_key);
+  co_return trace;
+}
+
 core::Task<> DurableLedger::settle(core::Settlement settlement) {
   int const code = code_of(settlement.attempt);
   State const state = settlement.state;

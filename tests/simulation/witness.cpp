@@ -58,12 +58,22 @@ std::int64_t figure_in(std::string_view line, std::string_view name) {
 }  // namespace
 
 std::string_view to_string(Await await) {
-  constexpr std::array<std::string_view, awaits> names{
-      "nothing",          "the ledger's find",   "turn, token or line",
-      "T1, not durable",  "T1, durable",         "request",
-      "answer",           "a new token",         "re-send, not durable",
-      "re-send, durable", "T2, not durable",     "T2, durable",
-      "session_keys",     "rescue, not durable", "rescue, durable"};
+  constexpr std::array<std::string_view, awaits> names{"nothing",
+                                                       "the ledger's find",
+                                                       "turn, token or line",
+                                                       "T1, not durable",
+                                                       "T1, durable",
+                                                       "request",
+                                                       "answer",
+                                                       "a new token",
+                                                       "a refused code's trace",
+                                                       "re-send, not durable",
+                                                       "re-send, durable",
+                                                       "T2, not durable",
+                                                       "T2, durable",
+                                                       "session_keys",
+                                                       "rescue, not durable",
+                                                       "rescue, durable"};
   return names[static_cast<std::size_t>(await)];
 }
 

@@ -26,6 +26,7 @@ enum class Await {
   request,     // the request is on its way to WeChat
   answer,      // WeChat has read it
   token,       // a new token, after a refused one
+  trace,       // what is known of a refused code
   resend_queued,
   resend_durable,
   t2_queued,

@@ -237,7 +237,6 @@ class FullDisk {
     options_ = options_for(folder_ / "onetap.db", clock_);
     options_.ballast_bytes = ballast_bytes;
     disk_.set_capacity([this] {
-      std::scoped_lock const lock(mutex_);
       bool const has_ballast = std::filesystem::exists(options_.path.string() + ".ballast");
       return room_ + (has_ballast ? 0 : ballast_bytes_);
     });
@@ -249,14 +248,8 @@ class FullDisk {
                                                       [this](std::string const&) { has_failed_ = true; });
   }
 
-  void fill() {
-    std::scoped_lock const lock(mutex_);
-    room_ = disk_.bytes_used();
-  }
-  void make_room() {
-    std::scoped_lock const lock(mutex_);
-    room_ = plenty;
-  }
+  void fill() { room_ = disk_.bytes_used(); }
+  void make_room() { room_ = plenty; }
 
   ledger::BeginResult begin(int code) { return await(loop_, thread_->begin(intent_of(code, clock_.wall()))); }
   core::AttemptId started(int code) { return std::get<ledger::Started>(begin(code)).attempt; }
@@ -289,8 +282,7 @@ class FullDisk {
   TempFolder folder_;
   StandingClock clock_;
   FaultVfs disk_;
-  std::mutex mutex_;
-  std::uint64_t room_ = plenty;
+  std::atomic<std::uint64_t> room_ = plenty;  // SQLite's threads ask, under locks of their own
   std::atomic<bool> has_failed_ = false;
   std::size_t ballast_bytes_;
   storage::LedgerOptions options_;

@@ -88,16 +88,16 @@ class Page {
     prepared(raw.connection, "settle_events").run({now, 100});
     struct Late {
       std::int64_t id = 0;
-      std::int64_t presented = 0;
+      std::optional<std::int64_t> consumption;
     };
     std::vector<Late> late;
     {
       storage::Statement find = prepared(raw.connection, "find_late_events");
       storage::Rows rows = find.query({now, 100});
-      while (rows.next()) late.push_back({.id = rows.integer(0), .presented = rows.integer(1)});
+      while (rows.next()) late.push_back({.id = rows.integer(0), .consumption = rows.integer_or_none(1)});
     }
     for (Late const& event : late)
-      prepared(raw.connection, "settle_late_event").run({event.id, event.presented});
+      prepared(raw.connection, "settle_late_event").run({event.id, event.consumption});
   }
   void forget(std::int64_t before) { prepared(raw.connection, "forget_events").run({before, 100}); }
 
@@ -295,7 +295,11 @@ TEST_CASE("snapshots and what events say never change, and counts only grow") {
     CHECK_FALSE(page.raw.takes("UPDATE event SET " + change + " WHERE id = 1"));
   }
   CHECK_FALSE(page.raw.takes("DELETE FROM event WHERE id = 1"));
+  page.present(1, noon);
+  CHECK_FALSE(page.raw.takes("UPDATE event SET consumption = 1 WHERE id = 1"));
+  CHECK_FALSE(page.raw.takes("UPDATE event SET presented = 0, consumption = 1 WHERE id = 1"));
   CHECK(page.raw.takes("UPDATE event SET presented = 0 WHERE id = 1"));
+  CHECK_FALSE(page.raw.takes("UPDATE event SET consumption = 1 WHERE id = 1"));
   CHECK_FALSE(page.raw.takes("UPDATE event SET presented = 1 WHERE id = 1"));
   CHECK_FALSE(page.raw.takes("UPDATE event SET presented = NULL WHERE id = 1"));
   CHECK(page.raw.takes("DELETE FROM event WHERE id = 1"));

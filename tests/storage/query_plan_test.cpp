@@ -112,7 +112,7 @@ TEST_CASE("the statement of every exchange finds its row by key, without a scan 
 TEST_CASE("usage and events look at the history by row id only, and at each other by key") {
   RawLedger raw;
   auto const statements = storage::named_statements(storage::sql_file("observations.sql"));
-  REQUIRE(statements.size() == 10);
+  REQUIRE(statements.size() == 12);
   for (auto const& [name, sql] : statements) {
     if (name.find("insert") != std::string_view::npos) continue;  // as above; observations_test runs them
     for (std::string const& step : plan_of(raw.connection, sql)) {
@@ -121,6 +121,15 @@ TEST_CASE("usage and events look at the history by row id only, and at each othe
       CHECK_FALSE(looks_at_the_history(step));
       CHECK(step.find("SCAN l") == std::string::npos);
     }
+  }
+}
+
+TEST_CASE("a refused code's trace is found by key, without a scan or a sort") {
+  RawLedger raw;
+  auto const statements = storage::named_statements(storage::sql_file("observations.sql"));
+  for (std::string const& step : plan_of(raw.connection, statements.at("trace_code"))) {
+    CAPTURE(step);
+    CHECK(step.starts_with("SEARCH"));
   }
 }
 

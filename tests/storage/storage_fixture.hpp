@@ -52,6 +52,7 @@ inline storage::LedgerOptions options_for(std::filesystem::path path, StandingCl
   options.key_fingerprint = digest_of(4711);
   options.sealed_pepper = {1};
   options.settings.replay_window = std::chrono::minutes(10);
+  options.settings.events_keep = std::chrono::days(30);
   options.settings.session_life = {.idle = std::chrono::hours(2), .longest = std::chrono::hours(24)};
   options.now = clock.now();
   options.ballast_bytes = 0;

@@ -29,9 +29,11 @@ class MemoryLedger final : public core::Ledger {
     core::Kind kind = core::Kind::quick;
     core::WallTime created;
     core::WallTime finished;
+    core::Reason reason = core::Reason::none;
   };
 
   std::vector<Row> rows;  // id = index + 1
+  std::map<core::CodeKey, core::ledger::Trace> traces;
   core::seconds replay_window{600};
   bool accepts = true;  // false: nothing can be written
   bool accepts_resend = true;
@@ -70,6 +72,12 @@ class MemoryLedger final : public core::Ledger {
     co_return core::AttemptId{.consumption = resend.refused.consumption, .number = ++refused.attempts};
   }
 
+  [[nodiscard]] core::Task<core::ledger::Trace> trace(core::CodeKey code_key) override {
+    auto const found = traces.find(code_key);
+    if (found == traces.end()) co_return core::ledger::Trace{};
+    co_return found->second;
+  }
+
   [[nodiscard]] core::Task<> settle(core::Settlement settlement) override {
     Row& settled = row(settlement.attempt.consumption);
     if (settled.state != core::State::sending || settled.attempts != settlement.attempt.number) {
@@ -79,6 +87,7 @@ class MemoryLedger final : public core::Ledger {
     settled.cause = settlement.cause;
     settled.errcode = settlement.errcode;
     settled.rid = settlement.rid;
+    settled.reason = settlement.reason;
     settled.sealed_number = settlement.sealed_number;
     settled.phone_mask = settlement.phone_mask;
     settled.finished = settlement.at;
@@ -151,7 +160,8 @@ class MemoryLedger final : public core::Ledger {
                                 .errcode = known.errcode,
                                 .rid = known.rid,
                                 .sealed_number = by_blob ? known.sealed_blob_number : known.sealed_number,
-                                .kind = known.kind};
+                                .kind = known.kind,
+                                .reason = known.reason};
   }
 
   std::map<core::CodeKey, std::int64_t> ids_;
