@@ -193,8 +193,10 @@ TEST_CASE("codes pass events by, of which so many requests wait") {
   Pages pages;
   std::promise<void> release;
   auto const released = release.get_future().share();
+  std::promise<void> begun_to_hold;
   admin::RotateKey hold{.key_fingerprint = digest_of(4711),
-                        .reseal = [released](auto, auto, core::SealedBytes const& sealed) {
+                        .reseal = [released, &begun_to_hold](auto, auto, core::SealedBytes const& sealed) {
+                          begun_to_hold.set_value();
                           released.wait();
                           return std::optional(sealed);
                         }};
@@ -204,6 +206,7 @@ TEST_CASE("codes pass events by, of which so many requests wait") {
                  ignore);
   loop.restart();
   loop.poll();
+  begun_to_hold.get_future().wait();
 
   std::string order;
   int busy = 0;
