@@ -25,7 +25,9 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
               .skew = shared.skew,
               .log = shared.log},
              account_.appid),
+      clock_(shared.clock),
       standing_(own.quota_low),
+      caps_(own.daily_limits),
       usage_({.clock = shared.clock,
               .wechat = shared.charges,
               .tokens = tokens_,
@@ -41,7 +43,11 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
                   .calls = calls_,
                   .keyring = shared.keyring,
                   .log = shared.log,
-                  .began = [this](core::Kind kind) { standing_.counted(kind); }},
+                  .began =
+                      [this](core::Kind kind, std::optional<core::CallerKey> const& user) {
+                        standing_.counted(kind);
+                        caps_.counted(user, clock_.wall());
+                      }},
                  own.wechat_answer_time),
       logins_({.clock = shared.clock,
                .wechat = shared.wechat,
@@ -75,6 +81,16 @@ void MiniProgram::hear(core::PushEvent const& event) {
               {{"app", appid()}, {"kind", core::to_string(validity->kind)}, {"end", validity->end}});
   }
   usage_.ask_soon();
+}
+
+core::Quota MiniProgram::quota(core::Kind kind, std::optional<core::CallerKey> const& user) const {
+  core::Quota quota = standing_.quota(kind);
+  if (!quota.unavailable) quota.unavailable = caps_.reached(user, clock_.wall());
+  return quota;
+}
+
+void MiniProgram::count(core::CodesOfUser const& codes) {
+  caps_.counted(codes.user, clock_.wall(), codes.codes);
 }
 
 std::string_view MiniProgram::unreadiness() {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/billing/daily_caps.hpp"
 #include "core/billing/usage_watch.hpp"
 #include "core/exchange/service.hpp"
 #include "core/gate/login.hpp"
@@ -38,6 +39,7 @@ class MiniProgram {
     core::milliseconds wechat_answer_time;
     core::seconds usage_poll;
     core::QuotaLow quota_low;
+    core::DailyLimits daily_limits;
   };
   using TokenSourceFor = std::function<std::unique_ptr<core::TokenSource>(core::AppAccount const&)>;
 
@@ -53,7 +55,11 @@ class MiniProgram {
   [[nodiscard]] core::CallControl& calls() { return calls_; }
   [[nodiscard]] core::ConsumeService& consuming() { return consuming_; }
   [[nodiscard]] core::LoginService& logins() { return logins_; }
-  [[nodiscard]] core::QuotaStanding& standing() { return standing_; }
+  /// What a page is told before the tap, of this user where there is one; whether an exchange would fail
+  /// anyway is unreadiness()'s to say.
+  [[nodiscard]] core::Quota quota(core::Kind kind, std::optional<core::CallerKey> const& user) const;
+  /// Codes of today, of an earlier run.
+  void count(core::CodesOfUser const& codes);
   [[nodiscard]] core::UsageWatch& usage() { return usage_; }
 
   /// WeChat has pushed: a line for the operator, and pages hear of it. WeChat is asked for its figures soon.
@@ -68,7 +74,9 @@ class MiniProgram {
   std::unique_ptr<core::TokenSource> token_source_;
   core::TokenKeeper tokens_;
   core::CallControl calls_;
+  core::Clock& clock_;
   core::QuotaStanding standing_;
+  core::DailyCaps caps_;
   core::UsageWatch usage_;
   core::ConsumeService consuming_;
   core::LoginService logins_;

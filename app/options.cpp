@@ -449,6 +449,26 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "pages are told low below this share of the units in force, or when they last for fewer days",
      .apply = [](std::string_view text, Settings& to) { return read_quota_low(text, to.quota_low); }},
     {.group = quota_group,
+     .variable = "ONETAP_TAPS_PER_USER_DAY",
+     .value_name = "CODES",
+     .default_text = "0",
+     .help =
+         "a user who has brought so many codes today (China's day) is told before the next tap that there is "
+         "no quota; a code that comes is never refused; 0 is off",
+     .apply =
+         [](std::string_view text, Settings& to) {
+           return read_integer_within(text, 0, 1'000'000, "codes", to.daily_limits.taps_per_user);
+         }},
+    {.group = quota_group,
+     .variable = "ONETAP_BUDGET_DAY",
+     .value_name = "CODES",
+     .default_text = "0",
+     .help = "the same for everybody, once so many codes of one mini program have come today; 0 is off",
+     .apply =
+         [](std::string_view text, Settings& to) {
+           return read_integer_within(text, 0, 1'000'000'000, "codes", to.daily_limits.budget);
+         }},
+    {.group = quota_group,
      .variable = "ONETAP_SPU_QUICK",
      .value_name = "ID",
      .default_text = "10000077",
@@ -482,8 +502,6 @@ constexpr auto option_table = std::to_array<Option>({
 });
 
 constexpr auto planned_table = std::to_array<std::string_view>({
-    "ONETAP_TAPS_PER_USER_DAY",
-    "ONETAP_BUDGET_DAY",
     "ONETAP_ALERT_URL",
     "ONETAP_ALERT_SECRET",
     "ONETAP_ALERT_SECRET_FILE",

@@ -68,7 +68,9 @@ storage::LedgerOptions ledger_options(Settings const& settings, core::Clock cons
           .settings = {.replay_window = settings.replay_window,
                        .prices = prices_of(settings),
                        .events_keep = settings.events_keep,
-                       .session_life = session_life(settings)},
+                       .session_life = session_life(settings),
+                       .counts_today =
+                           settings.daily_limits.taps_per_user > 0 || settings.daily_limits.budget > 0},
           .now = {.wall = clock.wall(), .steady = clock.steady()}};
 }
 
@@ -208,6 +210,15 @@ class Server {
     }
   }
 
+  /// What came earlier today.
+  void count(std::vector<core::CodesOfUser> const& codes_today) {
+    for (auto const& each : mini_programs_.all()) {
+      for (core::CodesOfUser const& codes : codes_today) {
+        if (codes.appid == each->appid()) each->count(codes);
+      }
+    }
+  }
+
   /// Of a restored ledger: codes younger than the backup have no row in it.
   void refuse_until(core::SteadyTime time) {
     for (auto const& each : mini_programs_.all()) each->consuming().refuse_until(time);
@@ -280,7 +291,8 @@ class Server {
                            .spu_ids = each.spu_ids,
                            .wechat_answer_time = settings_.wechat_timeout,
                            .usage_poll = settings_.usage_poll,
-                           .quota_low = settings_.quota_low};
+                           .quota_low = settings_.quota_low,
+                           .daily_limits = settings_.daily_limits};
       made.add(std::make_unique<MiniProgram>(shared, std::move(own), source_for, random_fraction));
     }
     return made;
@@ -316,11 +328,12 @@ class Server {
 
   // Each tap burns a paid unit for nothing while an exchange would fail.
   [[nodiscard]] core::QuotaSource quota_source() {
-    return [this](std::string_view appid, core::Kind kind) {
+    return [this](std::string_view appid, core::Kind kind, std::optional<core::CallerKey> const& user) {
       MiniProgram& asked = mini_programs_.of(appid);
-      core::Quota quota = asked.standing().quota(kind);
+      core::Quota quota = asked.quota(kind, user);
       bool const serves = shared_unreadiness().empty() && asked.unreadiness().empty();
-      if (!serves && !quota.unavailable) quota.unavailable = core::NoQuota::service;
+      if (!serves && quota.unavailable != core::NoQuota::exhausted)
+        quota.unavailable = core::NoQuota::service;
       return quota;
     };
   }
@@ -636,6 +649,7 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
   settings.connections_max = provide_descriptors(settings.connections_max, descriptor_needs(settings), log);
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
   server.load(std::move(recovery.sessions), recovery.tokens);
+  server.count(recovery.codes_today);
   if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);
   return server.run();
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/billing/daily_caps.hpp"
 #include "core/billing/usage_watch.hpp"
 #include "core/exchange/wechat.hpp"
 #include "core/gate/rate_limiter.hpp"
@@ -121,6 +122,7 @@ struct Settings {
   core::SpuIds spu_ids;
   std::chrono::seconds usage_poll{0};
   core::QuotaLow quota_low;
+  core::DailyLimits daily_limits;
 
   core::LogLevel log_level = core::LogLevel::info;
 };

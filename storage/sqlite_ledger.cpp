@@ -143,6 +143,7 @@ Recovery SqliteLedger::start(Now now) {
   if (settings_.session_life)
     found.sessions = sessions_.load(*settings_.session_life, now.wall, limits::sessions_max);
   found.tokens = tokens_.load(now.wall);
+  if (settings_.counts_today) found.codes_today = codes_since(core::china_midnight(now.wall));
   if (connection_.integer("SELECT count(*) FROM meta AS m WHERE m.copied_at IS NOT NULL") > 0) {
     refuse_until_ = now.steady + limits::restored_refusal_time;
   }
@@ -150,6 +151,18 @@ Recovery SqliteLedger::start(Now now) {
   // After a kill the WAL may hold commits that were never synced: the commit above synced the file.
   connection_.checkpoint_truncate();
   found.refuse_until = refuse_until_;
+  return found;
+}
+
+std::vector<core::CodesOfUser> SqliteLedger::codes_since(core::WallTime time) {
+  Statement count(connection_, hot_sql("count_codes_since"));
+  std::vector<core::CodesOfUser> found;
+  Rows rows = count.query({unix_ms(time)});
+  while (rows.next()) {
+    core::CodesOfUser codes{.appid = rows.text(0), .user = std::nullopt, .codes = rows.integer(2)};
+    if (!rows.is_null(1)) codes.user = core::CallerKey{code_key_in(rows, 1).digest};
+    found.push_back(std::move(codes));
+  }
   return found;
 }
 

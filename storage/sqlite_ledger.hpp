@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/billing/daily_caps.hpp"
 #include "storage/bookkeeper.hpp"
 #include "storage/event_table.hpp"
 #include "storage/ledger_command.hpp"
@@ -25,6 +26,7 @@ struct LedgerSettings {
   Prices prices;
   std::optional<std::chrono::milliseconds> events_keep{};  // none: events are not forgotten
   std::optional<core::SessionLife> session_life{};         // none: sessions are neither loaded nor forgotten
+  bool counts_today = false;                               // whether a start looks at all codes of the day
 };
 
 /// What a start found of an earlier run.
@@ -34,7 +36,8 @@ struct Recovery {
   std::optional<core::SteadyTime> refuse_until{};
   // Those that live, most recently used first; at most limits::sessions_max. For whoever starts to take.
   std::vector<core::SessionRow> sessions{};
-  std::vector<core::StoredToken> tokens{};  // that still live
+  std::vector<core::StoredToken> tokens{};       // that still live
+  std::vector<core::CodesOfUser> codes_today{};  // of China's day, by mini program and user; see counts_today
 };
 
 /// What one pass of maintenance did.
@@ -105,6 +108,7 @@ class SqliteLedger {
   [[nodiscard]] core::admin::Answer administer(core::admin::Command const& command);
   [[nodiscard]] core::admin::Answer administer_in_savepoint(core::admin::Command const& command);
   [[nodiscard]] CommandResult record(core::UsageSnapshot const& snapshot);
+  [[nodiscard]] std::vector<core::CodesOfUser> codes_since(core::WallTime time);
   [[nodiscard]] CommandResult settle(core::Settlement const& settlement, core::SteadyTime steady);
   [[nodiscard]] core::ledger::RecordResult record(core::Decryption const& decryption,
                                                   core::SteadyTime steady);

@@ -40,7 +40,8 @@ struct Quota {
   return "unknown";
 }
 
-/// Answers from memory.
-using QuotaSource = std::function<Quota(std::string_view appid, Kind kind)>;
+/// Answers from memory; of a user's own taps where there is one.
+using QuotaSource =
+    std::function<Quota(std::string_view appid, Kind kind, std::optional<CallerKey> const& user)>;
 
 }  // namespace onetap::core

@@ -63,6 +63,11 @@ void UsageWatch::take(Round& round, UsageSnapshot const& snapshot) {
   if (std::exchange(round.has_told, false))
     ports_.log.always("usage_available", {{"app", appid_}, {"kind", to_string(round.kind)}});
   ports_.standing.observed(snapshot);
+  ports_.log.debug("usage", {{"app", appid_},
+                             {"kind", to_string(round.kind)},
+                             {"packs", snapshot.packs.size()},
+                             {"units", snapshot.units()},
+                             {"units_left", snapshot.units_left()}});
   bool const is_new = snapshot.packs.empty() && !std::exchange(round.has_told_exempt, snapshot.packs.empty());
   if (is_new) {
     ports_.log.always("usage_has_no_packs",

@@ -131,7 +131,8 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Prepare 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Begin /*action*/) {
   ledger::BeginResult result = co_await ports_.ledger.begin(exchange.intent);
   auto const* const started = std::get_if<ledger::Started>(&result);
-  if (started != nullptr && started->attempt.number == 1) ports_.began(exchange.intent.kind);
+  if (started != nullptr && started->attempt.number == 1)
+    ports_.began(exchange.intent.kind, exchange.intent.user);
   co_return event::Began{std::move(result)};
 }
 

@@ -49,7 +49,8 @@ class ConsumeService {
     crypto::Keyring const& keyring;
     Log& log;
     /// A code has come that was not here before: WeChat has charged it.
-    std::function<void(Kind)> began = [](Kind) {};
+    std::function<void(Kind, std::optional<CallerKey> const&)> began = [](Kind,
+                                                                          std::optional<CallerKey> const&) {};
   };
 
   ConsumeService(Ports ports, milliseconds wechat_answer_time);

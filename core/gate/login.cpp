@@ -85,6 +85,7 @@ Task<Result<OpenedSession, Problem>> LoginService::open_session(Identity identit
                        .expires_in = unused_life(sessions_.life())};
   WallTime const now = ports_.clock.wall();
   CallerKey const user = ports_.keyring.user_key(account_.appid, identity.openid.reveal());
+  opened.user = user;
   SessionRow const row{.id = id_of(opened.token),
                        .appid = account_.appid,
                        .user = user,

@@ -15,6 +15,7 @@ struct OpenedSession {
   SessionToken token;
   SigningKey signing_key;
   seconds expires_in{};  // when unused
+  CallerKey user{};      // whose it is
 };
 
 /// Opens sessions: a page's by its js_code, a backend's by the login that it made itself.

@@ -37,8 +37,9 @@ std::string_view appid_in(Request const& request, core::Caller const& caller, co
 
 }  // namespace
 
-json::object quota_json(std::string_view appid, core::Kind kind, core::QuotaSource const& source) {
-  core::Quota const quota = source(appid, kind);
+json::object quota_json(std::string_view appid, core::Kind kind, std::optional<core::CallerKey> const& user,
+                        core::QuotaSource const& source) {
+  core::Quota const quota = source(appid, kind, user);
   json::object object{{"kind", core::to_string(kind)}, {"available", !quota.unavailable}};
   if (quota.unavailable) object["reason"] = core::to_string(*quota.unavailable);
   object["level"] = core::to_string(quota.level);
@@ -54,7 +55,9 @@ core::Task<Response> get_quota(Request const& request, core::Caller const& calle
   if (!kind) problem.field = "kind must be quick or realtime";
   if (appid.empty()) problem.field = "appid must be of a mini program that is served here";
   if (!problem.field.empty()) co_return problem_response(problem, request);
-  co_return Response{.body = json::serialize(quota_json(appid, *kind, quota))};
+  std::optional<core::CallerKey> user;
+  if (caller.session) user = caller.session->user;
+  co_return Response{.body = json::serialize(quota_json(appid, *kind, user, quota))};
 }
 
 }  // namespace onetap::net

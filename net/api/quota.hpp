@@ -9,6 +9,7 @@
 namespace onetap::net {
 
 [[nodiscard]] boost::json::object quota_json(std::string_view appid, core::Kind kind,
+                                             std::optional<core::CallerKey> const& user,
                                              core::QuotaSource const& quota);
 
 /// GET /phone/quota?kind=quick|realtime; a backend of several mini programs adds appid=

@@ -66,13 +66,13 @@ core::Task<Response> SessionApi::open(Request const& request, core::Caller const
 std::string SessionApi::body_of(core::OpenedSession const& opened, std::string_view appid) const {
   std::string_view const key = opened.signing_key.reveal();
   auto const* const key_bytes = reinterpret_cast<unsigned char const*>(key.data());
-  return json::serialize(
-      json::object{{"session", opened.token.reveal()},
-                   {"signingKey", core::crypto::to_base64({key_bytes, key.size()})},
-                   {"expiresIn", opened.expires_in.count()},
-                   {"serverTime", core::unix_seconds(clock_.wall())},
-                   {"quota", json::object{{"quick", quota_json(appid, core::Kind::quick, quota_)},
-                                          {"realtime", quota_json(appid, core::Kind::realtime, quota_)}}}});
+  return json::serialize(json::object{
+      {"session", opened.token.reveal()},
+      {"signingKey", core::crypto::to_base64({key_bytes, key.size()})},
+      {"expiresIn", opened.expires_in.count()},
+      {"serverTime", core::unix_seconds(clock_.wall())},
+      {"quota", json::object{{"quick", quota_json(appid, core::Kind::quick, opened.user, quota_)},
+                             {"realtime", quota_json(appid, core::Kind::realtime, opened.user, quota_)}}}});
 }
 
 }  // namespace onetap::net

@@ -136,3 +136,19 @@ INSERT INTO gap (since, until) SELECT m.copied_at, ?1 FROM meta AS m WHERE m.cop
 
 -- name: clear_copied_at
 UPDATE meta SET copied_at = NULL;
+
+-- By row id, which grows with time: one binary search, then the rows of the day.
+-- name: count_codes_since
+WITH RECURSIVE search (low, high) AS (
+  SELECT 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
+  UNION ALL
+  SELECT iif(c.created_at < ?1, c.id + 1, s.low), iif(c.created_at < ?1, s.high, c.id)
+  FROM search AS s
+  JOIN consumption AS c ON c.id = (s.low + s.high) / 2
+  WHERE s.low < s.high
+)
+SELECT a.appid, c.user_key, count(*)
+FROM consumption AS c
+JOIN app AS a ON a.id = c.app
+WHERE c.id >= (SELECT max(s.low) FROM search AS s) AND c.path <> 'legacy'
+GROUP BY c.app, c.user_key;

@@ -62,7 +62,8 @@ struct Bench {
                                 .spu_ids = {},
                                 .wechat_answer_time = 3s,
                                 .usage_poll = 300s,
-                                .quota_low = {}},
+                                .quota_low = {},
+                                .daily_limits = {}},
           source_for, [] { return 0.0; }));
     }
     wechat.token_replies.push_back(ScriptedWeChat::says(R"({"errcode":40125,"errmsg":"invalid appsecret"})"));

@@ -35,13 +35,14 @@ struct Surface : GateBench {
               .seed = "seed"}),
         phone([this](std::string_view) -> core::ConsumeService& { return consuming; }, decrypting, gate,
               keyring, {.send_openid = send_openid}),
-        router(net::public_routes({.gate = gate,
-                                   .load = load,
-                                   .sessions = session_api,
-                                   .phone = phone,
-                                   .push = push_api,
-                                   .quota = [this](std::string_view, core::Kind) { return quota; },
-                                   .events = events_api})) {}
+        router(
+            net::public_routes({.gate = gate,
+                                .load = load,
+                                .sessions = session_api,
+                                .phone = phone,
+                                .push = push_api,
+                                .quota = [this](std::string_view, core::Kind, auto const&) { return quota; },
+                                .events = events_api})) {}
 
   struct Sent {
     std::string_view method = "POST";
@@ -106,7 +107,7 @@ struct Surface : GateBench {
       {.clock = clock, .ledger = ledger, .sessions = disk, .keyring = keyring, .log = log}};
   core::Gatekeeper gate;
   net::SessionApi session_api{[this](std::string_view) -> core::LoginService& { return logins; }, gate, clock,
-                              [this](std::string_view, core::Kind) { return quota; }};
+                              [this](std::string_view, core::Kind, auto const&) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
   MemoryEventStore event_store;
   core::EventService events{{.clock = clock, .store = event_store, .log = log}, "seed"};

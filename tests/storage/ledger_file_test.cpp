@@ -169,6 +169,39 @@ TEST_CASE("ballast takes its room at the start and gives it back once") {
   CHECK(std::filesystem::file_size(ballast) == 65536);
 }
 
+TEST_CASE("a start that is asked to counts the codes of China's day, by mini program and user") {
+  Place place;
+  place.make();
+  core::WallTime const midnight = core::china_midnight(place.clock.wall());
+  auto const come = [&](int app, std::string const& user, core::milliseconds after_midnight) {
+    place.run(
+        "INSERT INTO consumption (app, kind, path, state, cause, attempts, run, attempt_opened_at, "
+        "request_id,"
+        " code_key, user_key, client_env, created_at) VALUES (" +
+        std::to_string(app) + ", 'quick', 'exchange', 'sending', '', 1, 1, 0, 'r', randomblob(32), " + user +
+        ", 'release', " + std::to_string(core::unix_ms(midnight + after_midnight)) + ")");
+  };
+  place.run("INSERT INTO app (appid) VALUES ('wx1'), ('wx2')");
+  std::string const li = "zeroblob(32)";
+  come(1, li, -core::milliseconds(1));
+  come(1, li, core::milliseconds(0));
+  come(1, li, core::milliseconds(5));
+  come(1, "NULL", core::milliseconds(6));
+  come(2, li, core::milliseconds(7));
+  CHECK(opened(place.options()).recovery.codes_today.empty());
+  storage::LedgerOptions counting = place.options();
+  counting.settings.counts_today = true;
+  auto const counted = opened(counting).recovery.codes_today;
+  REQUIRE(counted.size() == 3);
+  CHECK(counted[0].appid == "wx1");
+  CHECK_FALSE(counted[0].user.has_value());
+  CHECK(counted[0].codes == 1);
+  CHECK(counted[1].user.has_value());
+  CHECK(counted[1].codes == 2);
+  CHECK(counted[2].appid == "wx2");
+  CHECK(counted[2].codes == 1);
+}
+
 TEST_CASE("each start is a run, which a close ends and a crash does not") {
   SqliteUnderTest tested;
   auto const runs = [&] {
