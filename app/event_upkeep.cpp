@@ -31,6 +31,8 @@ core::Task<> EventUpkeep::run() {
     while (more) {
       bool const some_are_left = co_await settle_some();
       more = some_are_left && !stopping_;
+      if (more) [[maybe_unused]]
+        bool const woken = co_await clock_.wait(stop_, clock_.steady() + limits::late_events_pause);
     }
   }
 }

@@ -43,7 +43,7 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
                   .calls = calls_,
                   .keyring = shared.keyring,
                   .log = shared.log,
-                  .began =
+                  .charged =
                       [this](core::Kind kind, std::optional<core::CallerKey> const& user) {
                         standing_.counted(kind);
                         caps_.counted(user, clock_.wall());
@@ -74,8 +74,12 @@ void MiniProgram::hear(core::PushEvent const& event) {
                             core::Field("percent_left", quota->percent_left()),
                             core::Field("units_left", quota->units_left),
                             core::Field("units_total", quota->units_total)};
-    log_.write(is_exhausted ? core::LogLevel::error : core::LogLevel::warn,
-               is_exhausted ? "quota_exhausted" : "quota_low", fields);
+    // Without a key, whoever has seen one push can send others.
+    bool const is_told =
+        quota_lines_[{quota->kind, quota->percent_left()}].happened(clock_.steady()).has_value();
+    if (is_told)
+      log_.write(is_exhausted ? core::LogLevel::error : core::LogLevel::warn,
+                 is_exhausted ? "quota_exhausted" : "quota_low", fields);
   } else if (auto const* const validity = std::get_if<core::ValidityAlarm>(&event)) {
     log_.warn("pack_ends",
               {{"app", appid()}, {"kind", core::to_string(validity->kind)}, {"end", validity->end}});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "core/exchange/service.hpp"
 #include "core/gate/login.hpp"
 #include "core/push/push_event.hpp"
+#include "core/repetition.hpp"
 #include "core/token/keeper.hpp"
 
 namespace onetap::app {
@@ -70,6 +72,7 @@ class MiniProgram {
 
  private:
   core::Log const& log_;
+  std::map<std::pair<core::Kind, int>, core::Repetition> quota_lines_;  // by percent: 0 to 100
   core::AppAccount account_;
   std::unique_ptr<core::TokenSource> token_source_;
   core::TokenKeeper tokens_;

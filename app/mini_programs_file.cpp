@@ -40,7 +40,7 @@ class AppReader {
       app.token_file_path = path;
       return Problem();
     });
-    read_push(app.push);
+    read_push(app);
     for (auto const& member : object_) refuse_unknown(member.key());
     return app;
   }
@@ -60,12 +60,15 @@ class AppReader {
   }
 
   // An app with a token of its own has a key of its own, or none.
-  void read_push(core::PushSecrets& push) {
+  void read_push(MiniProgramSettings& app) {
+    core::PushSecrets& push = app.push;
     if (object_.contains("pushTokenFile")) push = {};
     take("pushTokenFile", false, [&](std::string_view path) {
+      app.push_token_file_path = path;
       return read_secret(path, [&](std::string_view text) { return read_push_token(text, push.token); });
     });
     take("pushAesKeyFile", false, [&](std::string_view path) {
+      app.push_aes_key_file_path = path;
       return read_secret(path, [&](std::string_view text) { return read_push_aes_key(text, push.aes_key); });
     });
     if (!push.aes_key.empty() && push.token.empty() && !object_.contains("pushTokenFile"))

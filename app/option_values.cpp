@@ -78,10 +78,21 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return decoded;
 }
 
+// "https://…@host" of "https://user:password@host": a password goes into no line.
+std::string without_user_info(std::string_view text) {
+  constexpr std::string_view mark = "://";
+  std::size_t const scheme_end = text.find(mark);
+  std::size_t const at = text.rfind('@');
+  if (scheme_end == std::string_view::npos || at == std::string_view::npos || at < scheme_end)
+    return std::string(text);
+  return std::string(text.substr(0, scheme_end + mark.size())) + "…" + std::string(text.substr(at));
+}
+
 }  // namespace
 
-std::string quote(std::string_view text) {
+std::string quote(std::string_view whole_text) {
   constexpr std::size_t shown_max = 60;
+  std::string const text = without_user_info(whole_text);
   std::string shown = "\"";
   for (char const c : text.substr(0, shown_max)) {
     bool const control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;

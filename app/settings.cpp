@@ -2,6 +2,8 @@
 
 #include "app/mini_programs_file.hpp"
 
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -348,8 +350,10 @@ void warn_of_strangers(Environment const& environment, Lines& warnings) {
 
 void warn_of_oddities(Settings const& settings, Lines& warnings) {
   constexpr std::size_t appid_size = 18;
-  if (!settings.sandbox && (settings.appid.size() != appid_size || !settings.appid.starts_with("wx"))) {
-    warnings.emplace_back("APPID: does not look like wx and 16 letters or digits; WeChat may refuse it");
+  for (MiniProgramSettings const& each : settings.mini_programs) {
+    if (settings.sandbox || (each.appid.size() == appid_size && each.appid.starts_with("wx"))) continue;
+    std::string const name = settings.apps_path.empty() ? "APPID:" : "ONETAP_APPS: " + each.appid;
+    warnings.push_back(name + " does not look like wx and 16 letters or digits; WeChat may refuse it");
   }
   constexpr std::chrono::milliseconds sensible_wechat_timeout_max{3500};
   if (settings.wechat_timeout > sensible_wechat_timeout_max) {
@@ -366,6 +370,11 @@ void warn_of_oddities(Settings const& settings, Lines& warnings) {
     warnings.emplace_back(
         "ONETAP_VERIFY: none lets anyone spend this mini program's units; for development only");
   }
+}
+
+bool is_pipe(std::string const& path) {
+  struct ::stat status{};
+  return ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 }  // namespace
@@ -407,6 +416,7 @@ Environment environment_from(char const* const* entries) {
 
 core::Result<std::string, std::string> read_text_file(std::string const& path) {
   constexpr std::size_t bytes_max = 1 << 20;
+  if (is_pipe(path)) return {boost::system::in_place_error, "it is a pipe, which may never end"};
   std::string text(bytes_max + 1, '\0');
   errno = 0;
   std::ifstream file(path, std::ios::binary);

@@ -62,6 +62,8 @@ struct MiniProgramSettings {
   std::string secret_file_path;  // of ONETAP_APPS; empty without
   core::SpuIds spu_ids;
   core::PushSecrets push;
+  std::string push_token_file_path;    // of ONETAP_APPS; empty without
+  std::string push_aes_key_file_path;  // likewise
 };
 
 /// Everything an operator may choose (contract, "Configuration"), read and checked. The defaults are in

@@ -116,7 +116,7 @@ inline constexpr std::size_t usage_page_packs = 20;         // WeChat's most
 inline constexpr std::size_t usage_packs_max = 1000;        // of one kind, on all pages
 inline constexpr unsigned int counted_users_max = 500'000;  // of a day; some 80 bytes each
 inline constexpr auto usage_lag_max = 10min;      // of WeChat's figures behind its pushes: some minutes
-inline constexpr auto usage_call_time = 10s;      // nobody waits for it
+inline constexpr auto usage_call_time = 4s;       // nobody waits for it
 inline constexpr auto usage_average_rhythm = 6h;  // it is an average of months
 inline constexpr std::chrono::seconds usage_backoff_min = 30s;
 inline constexpr std::chrono::seconds usage_backoff_max = 1h;
@@ -154,7 +154,8 @@ inline constexpr auto events_keep_min = std::chrono::days(8);  // one of a week 
 inline constexpr std::size_t events_kept_max = 20'000'000;     // some 5 GB on the disk
 inline constexpr std::size_t event_requests_queued_max = 256;  // for the storage thread, apart from codes
 inline constexpr std::size_t events_per_batch = 50;            // then no further request: some 2 ms of it
-inline constexpr auto late_events_rhythm = 60s;         // of looking for the codes of those kept for long
+inline constexpr auto late_events_rhythm = 60s;  // of looking for the codes of those kept for long
+inline constexpr auto late_events_pause = 1s;    // between two lots of them: each looks into the history
 inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter of an hour's consumptions
 
 // A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.

@@ -17,8 +17,19 @@ struct LedgerFacts {
   std::string mode;          // "real" or "sandbox"; empty where no server has had it
 };
 
-/// Of a ledger of this or an older schema; a sentence when there is none to be read. Only reads.
-[[nodiscard]] core::Result<LedgerFacts, std::string> inspect_ledger(std::filesystem::path const& path);
+/// Why a ledger cannot be read.
+struct LedgerFault {
+  enum class Kind {
+    no_access,  // this user may not open its files, or SQLite may not write beside them
+    newer,      // of a later schema
+    unreadable,
+  };
+  Kind kind = Kind::unreadable;
+  std::string sentence;
+};
+
+/// Of a ledger of this or an older schema. Only reads.
+[[nodiscard]] core::Result<LedgerFacts, LedgerFault> inspect_ledger(std::filesystem::path const& path);
 
 /// The access_tokens that the ledger keeps and that live at `now`; none from an older or unreadable ledger.
 /// Only reads.

@@ -127,4 +127,16 @@ std::optional<LockHolder> find_lock_holder(std::filesystem::path const& database
   return holder;
 }
 
+std::optional<std::string> lock_fault(std::filesystem::path const& database) {
+  std::string const path = lock_path(database).string();
+  int const file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  int const error = errno;
+  if (file >= 0) {
+    ::close(file);
+    return std::nullopt;
+  }
+  if (error == ENOENT || error == ENOTDIR) return std::nullopt;
+  return path + ": " + reason(error);
+}
+
 }  // namespace onetap::storage

@@ -48,4 +48,8 @@ class LockFile {
 /// The process that holds the ledger now; none when nobody does.
 [[nodiscard]] std::optional<LockHolder> find_lock_holder(std::filesystem::path const& database);
 
+/// Why find_lock_holder() cannot tell ("/…/onetap.db.lock: Permission denied"); none when it can, also where
+/// there is no lock file.
+[[nodiscard]] std::optional<std::string> lock_fault(std::filesystem::path const& database);
+
 }  // namespace onetap::storage

@@ -17,6 +17,14 @@ std::optional<std::int64_t> ms_of(std::optional<core::WallTime> const& time) {
   return core::unix_ms(*time);
 }
 
+// What is over takes no code any more, whenever it was to end; and an end that has passed ends nothing that
+// WeChat calls in force: what would expire does not come back.
+std::optional<core::WallTime> end_of(core::PackUsage const& pack, core::WallTime as_of) {
+  bool const has_passed = pack.ends && *pack.ends <= as_of;
+  if (pack.status == core::PackUsage::Status::over) return has_passed ? pack.ends : std::optional(as_of);
+  return has_passed ? std::nullopt : pack.ends;
+}
+
 }  // namespace
 
 UsageTable::UsageTable(Connection& connection, Bookkeeper& bookkeeper)
@@ -32,7 +40,7 @@ void UsageTable::record(core::UsageSnapshot const& snapshot, std::int64_t app) {
     auto id = find(snapshot, pack, app);
     if (!id) id = add(snapshot, pack, app);
     if (!id) continue;
-    set_times_.run({*id, ms_of(pack.starts), ms_of(pack.ends)});
+    set_times_.run({*id, ms_of(pack.starts), ms_of(end_of(pack, snapshot.as_of))});
     insert_.run({*id, pack.all, pack.used, static_cast<std::int64_t>(pack.status), ms_of(pack.starts),
                  ms_of(pack.ends), core::unix_ms(snapshot.as_of)});
   }
@@ -45,12 +53,13 @@ std::optional<std::int64_t> UsageTable::find(core::UsageSnapshot const& snapshot
     Rows rows = find_.query({app, kind, pack.pkg_id});
     if (rows.next()) return rows.integer(0);
   }
-  if (pack.is_trial()) return std::nullopt;
+  if (pack.is_trial() || pack.status == core::PackUsage::Status::over) return std::nullopt;
   std::int64_t unnamed = 0;
   {
-    Rows rows = find_unnamed_.query({app, kind, pack.all});
+    Rows rows = find_unnamed_.query({app, kind, pack.all, ms_of(pack.ends)});
     if (!rows.next()) return std::nullopt;
     unnamed = rows.integer(0);
+    if (rows.next()) return std::nullopt;  // which of them, nobody can tell
   }
   name_.run({unnamed, pack.pkg_id});
   return unnamed;

@@ -57,10 +57,15 @@ int report(Findings const& findings, DoctorArguments const& arguments) {
   return exit_status_of(findings);
 }
 
-// "NAME: what is wrong; what would be right".
+// "NAME: what is wrong; what would be right", where a quoted value may have "; " of its own.
 Finding configuration_problem(std::string const& line) {
-  auto const end_of_what = line.find("; ");
-  if (end_of_what == std::string::npos)
+  if (line.starts_with("serve: "))
+    return found_wrong("configuration", "doctor: takes options only, no other arguments",
+                       "see onetap doctor --help");
+  auto const end_of_what = line.rfind("; ");
+  auto const last_quote = line.rfind('"');
+  bool const is_in_value = last_quote != std::string::npos && end_of_what < last_quote;
+  if (end_of_what == std::string::npos || is_in_value)
     return found_wrong("configuration", line, "see onetap serve --help, and onetap.env.example");
   return found_wrong("configuration", line.substr(0, end_of_what), line.substr(end_of_what + 2));
 }
@@ -135,6 +140,7 @@ int run_doctor_command(std::vector<std::string> arguments) {
   append(findings, judge_configuration(parsed->warnings));
   append(findings, examine_file_modes(secret_files(settings, environment, arguments)));
   append(findings, examine_listener(settings, wall_now()));
+  append(findings, examine_push(settings));
   append(findings, examine_ledger(settings));
   append(findings, examine_disk(storage::canonical_database(settings.database_path)));
   findings.push_back(examine_descriptors(settings));

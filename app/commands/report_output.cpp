@@ -216,12 +216,74 @@ std::string fate_in_chinese(Table const& table, std::size_t row, core::State sta
   return "未取得号码，微信也未计费；请用户重新点击";
 }
 
+constexpr std::string_view replacement_character = "\xEF\xBF\xBD";  // U+FFFD
+
+// RFC 3629 §4: the bytes that the second of a sequence may be, by the first.
+bool may_follow(unsigned char first, unsigned char second) {
+  switch (first) {
+    case 0xE0: return second >= 0xA0 && second <= 0xBF;
+    case 0xED: return second >= 0x80 && second <= 0x9F;
+    case 0xF0: return second >= 0x90 && second <= 0xBF;
+    case 0xF4: return second >= 0x80 && second <= 0x8F;
+    default: return second >= 0x80 && second <= 0xBF;
+  }
+}
+
+// Of the character that `text` begins with; 0: it begins with none.
+std::size_t utf8_size(std::string_view text) {
+  auto const byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  unsigned char const first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  std::size_t const size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  if (text.size() < size || !may_follow(first, byte(1))) return 0;
+  for (std::size_t i = 2; i < size; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80) return 0;
+  }
+  return size;
+}
+
+// C0, DEL and C1
+bool is_control(std::string_view character) {
+  if (character.size() == 1) return static_cast<unsigned char>(character[0]) < 0x20 || character == "\x7f";
+  return character.size() == 2 && character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+}
+
+// U+202A–U+202E and U+2066–U+2069 show the text after them in another order.
+bool is_bidi_control(std::string_view character) {
+  if (character.size() != 3) return false;
+  auto const last = static_cast<unsigned char>(character[2]);
+  if (character.starts_with("\xE2\x80")) return last >= 0xAA && last <= 0xAE;
+  return character.starts_with("\xE2\x81") && last >= 0xA6 && last <= 0xA9;
+}
+
 }  // namespace
 
-std::string printable(std::string text) {
-  std::ranges::replace_if(
-      text, [](char letter) { return static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f; }, '?');
-  return text;
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  while (!text.empty()) {
+    std::size_t const size = utf8_size(text);
+    valid += size > 0 ? text.substr(0, size) : replacement_character;
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return valid;
+}
+
+std::string printable(std::string_view text) {
+  std::string harmless;
+  while (!text.empty()) {
+    std::size_t const size = utf8_size(text);
+    std::string_view const character = text.substr(0, size);
+    if (size == 0) {
+      harmless += replacement_character;
+    } else if (is_control(character) || is_bidi_control(character)) {
+      harmless += '?';
+    } else {
+      harmless += character;
+    }
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return harmless;
 }
 
 std::string json_object(Table const& table, std::size_t row,

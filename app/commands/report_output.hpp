@@ -32,8 +32,12 @@ struct Heading {
 [[nodiscard]] std::string json_object(storage::Table const& table, std::size_t row,
                                       std::vector<std::pair<std::string, storage::Table>> const& more);
 
-/// What a terminal must not be told, replaced: the texts of pages, of WeChat and of notes are theirs.
-[[nodiscard]] std::string printable(std::string text);
+/// Each byte that is part of no character becomes U+FFFD: a path may have any bytes, JSON must be UTF-8.
+[[nodiscard]] std::string valid_utf8(std::string_view text);
+
+/// What a terminal must not be told, replaced: the texts of pages, of WeChat and of notes are theirs. Control
+/// characters and those that turn the direction of text become "?"; the rest is valid_utf8().
+[[nodiscard]] std::string printable(std::string_view text);
 
 /// "2026-11-22T08:00:00Z" as "2026-11-22 16:00:00"; other text as it is.
 [[nodiscard]] std::string china_time(std::string_view iso_utc);

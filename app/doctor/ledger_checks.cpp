@@ -1,7 +1,9 @@
 #include "app/doctor/ledger_checks.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <stop_token>
 #include <system_error>
@@ -25,6 +27,11 @@ constexpr char not_verified[] = "; too long to verify in passing (onetap verify 
 constexpr std::uint64_t log_bytes_high = 256ULL * 1024 * 1024;
 constexpr char database_check[] = "database";
 constexpr char key_check[] = "data-key";
+constexpr char be_its_user[] =
+    "run this as the server's user; if it is, let that user read and write the ledger's files, and in their "
+    "folder";
+
+std::string reason(int error) { return std::generic_category().message(error); }
 
 std::uint64_t size_of(path const& file) {
   std::error_code error;
@@ -40,23 +47,37 @@ bool is_there(path const& file) {
 Finding examine_lock(path const& database) {
   constexpr std::string_view check = "server";
   auto const holder = storage::find_lock_holder(database);
+  if (auto const fault = storage::lock_fault(database))
+    return found_odd(check, "cannot tell whether one has this ledger: " + *fault,
+                     "run this as the server's user");
   if (!holder) return found_well(check, "none has this ledger now");
   std::string what = "process " + std::to_string(holder->pid) + " has this ledger";
   if (!holder->operator_address.empty()) what += ", and listens to operators at " + holder->operator_address;
   return found_well(check, what);
 }
 
+// A key that is there and that this user may not read is not to be replaced.
+std::optional<Finding> examine_key_access(path const& file) {
+  if (!is_there(file) || ::access(file.c_str(), R_OK) == 0) return std::nullopt;
+  int const error = errno;
+  return found_wrong(key_check, file.string() + " cannot be read: " + reason(error), be_its_user);
+}
+
 Finding examine_key_before_ledger(Settings const& settings, path const& database) {
   if (settings.data_key) return found_well(key_check, "ONETAP_DATA_KEY, for a ledger to come");
   path const file = data_key_path(database);
   if (!is_there(file)) return found_well(key_check, "to be made with the ledger, as " + file.string());
+  if (auto fault = examine_key_access(file)) return *std::move(fault);
   auto const key = read_data_key(file);
   if (key) return found_well(key_check, file.string() + ", for a ledger to come");
   return found_wrong(key_check, key.error(), "put a copy of the key in its place");
 }
 
 Finding examine_key(Settings const& settings, path const& database) {
-  if (size_of(database) == 0) return examine_key_before_ledger(settings, database);
+  if (!settings.data_key) {
+    for (path const& file : {data_key_path(database), new_data_key_path(database)})
+      if (auto fault = examine_key_access(file)) return *std::move(fault);
+  }
   auto const keyring = read_keyring(database, settings.data_key);
   if (!keyring)
     return found_wrong(key_check, keyring.error(),
@@ -74,7 +95,8 @@ Finding verify(path const& database, std::string const& about) {
   if (!reports) return found_wrong(database_check, reports.error(), "restore a backup: onetap restore");
   std::stop_source out_of_time;
   auto const until = std::chrono::steady_clock::now() + verify_time;
-  bool const server_runs = storage::find_lock_holder(database).has_value();
+  bool const server_runs =
+      storage::find_lock_holder(database).has_value() || storage::lock_fault(database).has_value();
   try {
     storage::Verification const found = reports->verify(
         server_runs,
@@ -102,7 +124,8 @@ Finding examine_new_database(path const& database) {
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     return found_wrong(database_check, folder.string() + " cannot be written",
                        "let the server's user write in it, or correct ONETAP_DB");
-  return found_well(database_check, database.string() + " is not there yet: the first start makes it");
+  std::string const yet = is_there(database) ? " is empty yet" : " is not there yet";
+  return found_well(database_check, database.string() + yet + ": the first start makes it");
 }
 
 Finding examine_ballast(path const& database) {
@@ -110,25 +133,71 @@ Finding examine_ballast(path const& database) {
   path const file = database.string() + ".ballast";
   if (is_there(file))
     return found_well(check, shown_bytes(size_of(file)) + " set aside for the day the disk is full");
+  if (storage::lock_fault(database)) return left_out(check, "not known while the lock cannot be read");
   if (!storage::find_lock_holder(database))
     return found_well(check, "not set aside yet: the next start does it");
   return found_odd(check, "given up: the disk was full", "make room there, then restart the server");
 }
 
-Findings examine_database(Settings const& settings, path const& database) {
-  if (size_of(database) == 0) return {examine_new_database(database)};
-  auto const facts = storage::inspect_ledger(database);
-  if (!facts)
-    return {found_wrong(database_check, facts.error(),
-                        "name another file in ONETAP_DB, or restore a backup: onetap restore")};
-  if (auto finding = judge_ledger(*facts, settings.sandbox)) return {*std::move(finding)};
+Findings examine_contents(Settings const& settings, path const& database,
+                          storage::LedgerFacts const& ledger) {
+  if (auto finding = judge_ledger(ledger, settings.sandbox)) return {*std::move(finding)};
   std::string const about = database.string() + ", " + shown_bytes(size_of(database)) + ", schema " +
-                            std::to_string(facts->schema_version) + ", journal " + facts->journal_mode;
+                            std::to_string(ledger.schema_version) + ", journal " + ledger.journal_mode;
   return {verify(database, about), judge_log_size(size_of(database.string() + "-wal")),
           examine_ballast(database)};
 }
 
+// Whether it is a file that can be opened at all; a missing one is well.
+std::optional<Finding> examine_access(path const& file) {
+  struct ::stat status{};
+  if (::stat(file.c_str(), &status) != 0) {
+    int const error = errno;
+    if (error == ENOENT || error == ENOTDIR) return std::nullopt;
+    return found_wrong(database_check, file.string() + " cannot be looked at: " + reason(error), be_its_user);
+  }
+  if (!S_ISREG(status.st_mode))
+    return found_wrong(database_check,
+                       file.string() + (S_ISDIR(status.st_mode) ? " is a folder" : " is no regular file"),
+                       "name a file in ONETAP_DB, such as /var/lib/onetap/onetap.db");
+  if (::access(file.c_str(), R_OK | W_OK) == 0) return std::nullopt;
+  int const error = errno;
+  return found_wrong(database_check, file.string() + " cannot be read and written: " + reason(error),
+                     be_its_user);
+}
+
+std::optional<Finding> examine_access_to_all(path const& database) {
+  for (char const* const suffix : {"", "-wal", "-shm"}) {
+    if (auto fault = examine_access(database.string() + suffix)) return fault;
+  }
+  return std::nullopt;
+}
+
+Findings without_key(Finding of_database) {
+  return {left_out(key_check, "not looked at before the ledger can be read"), std::move(of_database)};
+}
+
+Findings examine_key_and_database(Settings const& settings, path const& database) {
+  if (auto fault = examine_access_to_all(database)) return without_key(*std::move(fault));
+  if (size_of(database) == 0)
+    return {examine_key_before_ledger(settings, database), examine_new_database(database)};
+  auto const ledger = storage::inspect_ledger(database);
+  if (!ledger) return without_key(judge_ledger_fault(ledger.error()));
+  Findings findings{examine_key(settings, database)};
+  for (Finding& finding : examine_contents(settings, database, *ledger))
+    findings.push_back(std::move(finding));
+  return findings;
+}
+
 }  // namespace
+
+Finding judge_ledger_fault(storage::LedgerFault const& fault) {
+  using Kind = storage::LedgerFault::Kind;
+  std::string_view advice = "name another file in ONETAP_DB, or restore a backup: onetap restore";
+  if (fault.kind == Kind::no_access) advice = be_its_user;
+  if (fault.kind == Kind::newer) advice = "run the newer onetap with it, or name another ledger in ONETAP_DB";
+  return found_wrong(database_check, fault.sentence, std::string(advice));
+}
 
 Finding judge_log_size(std::uint64_t bytes) {
   constexpr std::string_view check = "database-log";
@@ -155,8 +224,9 @@ std::optional<Finding> judge_ledger(storage::LedgerFacts const& facts, bool for_
 
 Findings examine_ledger(Settings const& settings) {
   path const database = storage::canonical_database(settings.database_path);
-  Findings findings{examine_lock(database), examine_key(settings, database)};
-  for (Finding& finding : examine_database(settings, database)) findings.push_back(std::move(finding));
+  Findings findings{examine_lock(database)};
+  for (Finding& finding : examine_key_and_database(settings, database))
+    findings.push_back(std::move(finding));
   return findings;
 }
 

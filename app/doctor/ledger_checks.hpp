@@ -16,6 +16,9 @@ namespace onetap::app {
 /// Mode and schema of a ledger that can be read; none where there is nothing to say of them.
 [[nodiscard]] std::optional<Finding> judge_ledger(storage::LedgerFacts const& facts, bool for_sandbox);
 
+/// A ledger that cannot be read, and what to do by its kind.
+[[nodiscard]] Finding judge_ledger_fault(storage::LedgerFault const& fault);
+
 /// Who has the ledger, its key, file, log and ballast. Only reads, also while a server runs.
 [[nodiscard]] Findings examine_ledger(Settings const& settings);
 

@@ -46,6 +46,40 @@ void append_flag_values(std::string const& flag, std::span<std::string const> ar
 
 }  // namespace
 
+std::string quoted_for_shell(std::string_view path) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-+,@%:=";
+  std::string named = (path.starts_with('-') ? "./" : "") + std::string(path);
+  if (!named.empty() && named.find_first_not_of(plain) == std::string::npos) return named;
+  std::string quoted = "'";
+  for (char const letter : named) quoted += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+  return quoted + "'";
+}
+
+Finding judge_push(core::PushSecrets const& push, std::string const& path) {
+  constexpr std::string_view check = "push";
+  if (push.token.empty())
+    return left_out(check,
+                    "WeChat's push is not set up: that quota runs out is heard of by asking only "
+                    "(ONETAP_PUSH_TOKEN)");
+  std::string const where = "WeChat's push is taken at " + path + " (in the console: 开发管理 → 消息推送)";
+  if (push.aes_key.empty())
+    return found_odd(check, where + ", unencrypted",
+                     "choose 安全模式 there, and set ONETAP_PUSH_AES_KEY to its EncodingAESKey");
+  return found_well(check, where + ", encrypted");
+}
+
+Findings examine_push(Settings const& settings) {
+  bool const is_alone = settings.mini_programs.size() == 1;
+  Findings findings;
+  for (MiniProgramSettings const& app : settings.mini_programs) {
+    std::string const path = settings.public_path + "/wechat/push" + (is_alone ? "" : "/" + app.appid);
+    findings.push_back(judge_push(app.push, path));
+    findings.back().app = app.appid;
+  }
+  return findings;
+}
+
 Finding judge_certificate(net::CertificateFacts const& certificate, core::WallTime now) {
   std::string const names = certificate.names.empty() ? "no name" : joined(certificate.names);
   auto const days = std::chrono::floor<std::chrono::days>(certificate.until - now);
@@ -90,7 +124,8 @@ std::vector<std::string> secret_files(Settings const& settings, Environment cons
     append_flag_values(option.file_flag(), arguments, files);
   }
   for (MiniProgramSettings const& app : settings.mini_programs) {
-    for (std::string const& path : {app.secret_file_path, app.token_file_path})
+    for (std::string const& path :
+         {app.secret_file_path, app.token_file_path, app.push_token_file_path, app.push_aes_key_file_path})
       if (!path.empty()) files.push_back(path);
   }
   if (!settings.tls_key_path.empty()) files.push_back(settings.tls_key_path);
@@ -106,14 +141,15 @@ Findings examine_file_modes(std::span<std::string const> files) {
   std::size_t seen = 0;
   for (std::string const& path : files) {
     struct ::stat status{};
-    if (::stat(path.c_str(), &status) != 0) continue;  // whether it must be there, others judge
+    // Whether it must be there, and be a file, others judge.
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
     ++seen;
     bool const is_read = (status.st_mode & S_IROTH) != 0;
     bool const is_written = (status.st_mode & S_IWOTH) != 0;
     if (!is_read && !is_written) continue;
     std::string const may = is_read && is_written ? "read and write " : is_read ? "read " : "write ";
-    findings.push_back(
-        found_odd(modes_check, "everybody on this machine may " + may + path, "chmod o-rwx " + path));
+    findings.push_back(found_odd(modes_check, "everybody on this machine may " + may + path,
+                                 "chmod o-rwx " + quoted_for_shell(path)));
   }
   if (findings.empty())
     findings.push_back(

@@ -91,11 +91,11 @@ std::string render_findings(std::span<Finding const> findings, Painter const& pa
 std::string findings_as_json(std::span<Finding const> findings) {
   std::string out = "[";
   for (Finding const& finding : findings) {
-    boost::json::object object{{"check", finding.check}};
-    if (!finding.app.empty()) object["app"] = finding.app;
+    boost::json::object object{{"check", valid_utf8(finding.check)}};
+    if (!finding.app.empty()) object["app"] = valid_utf8(finding.app);
     object["status"] = to_string(finding.status);
-    object["what"] = finding.what;
-    object["advice"] = finding.advice;
+    object["what"] = valid_utf8(finding.what);
+    object["advice"] = valid_utf8(finding.advice);
     out += (out.size() == 1 ? "\n  " : ",\n  ") + boost::json::serialize(object);
   }
   return out + "\n]\n";

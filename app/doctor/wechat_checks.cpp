@@ -17,7 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto step_time = 4s;
-constexpr auto whole_time = 30s;
+constexpr core::seconds first_app_time = 30s;    // with the lines
+constexpr core::seconds further_app_time = 20s;  // five steps
+constexpr core::seconds whole_time_max = 300s;
 constexpr auto end_time = 200ms;  // of what keeps names fresh
 
 // WeChat never gave it out, and the sandbox has it expired: both look at it, and nothing is used up.
@@ -25,6 +27,11 @@ core::Code code_that_nobody_has() {
   std::array<unsigned char, 8> tail{};
   core::crypto::fill_random(tail);
   return core::Code("sandbox-expired-doctor-" + core::crypto::to_hex(tail));
+}
+
+core::seconds whole_time(std::size_t apps) {
+  auto const further = static_cast<core::seconds::rep>(apps > 0 ? apps - 1 : 0);
+  return std::min(first_app_time + further * further_app_time, whole_time_max);
 }
 
 std::vector<std::unique_ptr<net::Dialer>> dialers_of(boost::asio::any_io_executor const& executor,
@@ -50,7 +57,7 @@ WeChatExamination::WeChatExamination(boost::asio::any_io_executor executor, core
       kept_tokens_(std::move(kept_tokens)),
       dialers_(dialers_of(executor, clock, tls, route_)),
       wechat_(executor, clock, std::move(tls), route_),
-      deadline_(clock.steady() + whole_time),
+      deadline_(clock.steady() + whole_time(settings.mini_programs.size())),
       tasks_(executor, [](std::string const& /*what*/) {}) {
   wechat_.on_reply([this](core::WeChatReply const& reply) { skew_.observe(reply.date, clock_.steady()); });
 }
@@ -64,7 +71,9 @@ core::Task<Findings> WeChatExamination::run() {
     if (!is_reached) {
       note(left_out("secret", "WeChat cannot be reached"), app.appid);
     } else if (clock_.steady() >= deadline_) {
-      note(left_out("secret", "no time left: WeChat has been slow"), app.appid);
+      note(found_odd("secret", "not asked for, nor is anything else: no time left, WeChat has been slow",
+                     "ask again, when WeChat answers faster"),
+           app.appid);
     } else {
       co_await examine_app(app);
     }
@@ -105,7 +114,8 @@ core::Task<bool> WeChatExamination::examine_line(std::size_t index) {
 core::Task<> WeChatExamination::examine_app(MiniProgramSettings const& app) {
   std::optional<core::AccessToken> token = co_await obtain_token(app);
   if (!token) {
-    note(left_out("permission", "not asked for, nor are quota and usage: there is no access_token"),
+    note(found_odd("permission", "not asked for, nor are quota and usage: there is no access_token",
+                   "see what secret and white-list say, then ask again"),
          app.appid);
     co_return;
   }

@@ -16,8 +16,8 @@ namespace {
 namespace json = boost::json;
 namespace limits = core::limits;
 
-constexpr auto certificate_days_low = std::chrono::days(14);
 constexpr std::int64_t share_low = 10;  // a tenth
+constexpr int no_units_left = 1400001;  // facts/wechat-api.md §1.3
 
 struct Advice {
   int errcode;
@@ -52,11 +52,13 @@ constexpr std::array advices{
     Advice{89506, "ask again in 24 hours, and let the administrator agree"},
     Advice{89507, "ask again in an hour, and let the administrator agree"},
     Advice{10120700, "compare the component's spuId with 付费管理 in mp.weixin.qq.com"},
-    Advice{1400001, "buy a resource pack in mp.weixin.qq.com, 付费管理"},
+    Advice{no_units_left, "buy a resource pack in mp.weixin.qq.com, 付费管理"},
 };
 
 std::string advice_for(std::optional<int> errcode) {
-  if (!errcode) return "see what wechat-tls says, and ask again";
+  if (!errcode)
+    return "ask again in a minute; where it stays so, see whether a proxy, firewall or captive portal on the "
+           "way drops what WeChat says, or answers in its place";
   auto const* const found = std::ranges::find(advices, *errcode, &Advice::errcode);
   if (found != advices.end()) return std::string(found->text);
   return "look up the errcode in WeChat's documentation, and tell us of it";
@@ -83,6 +85,23 @@ std::string with_errcode(std::string text, std::optional<int> errcode) {
   return errcode ? text + " (errcode " + std::to_string(*errcode) + ")" : text;
 }
 
+bool is_about_token(int errcode) {
+  core::ErrcodeRule const* const rule = core::rule_for(errcode);
+  return rule != nullptr && rule->verdict == core::Verdict::token_refused;
+}
+
+// The rules' hints speak of the code that was sent; here none is at stake.
+std::string hint_of(int errcode, std::string_view hint) {
+  if (errcode == -1) return "WeChat is busy";
+  if (core::rule_for(errcode) == nullptr) return "refused, and this version does not know why";
+  return std::string(hint);
+}
+
+std::string shown(std::optional<int> errcode, std::string const& hint) {
+  if (!errcode) return hint.empty() ? "an answer that cannot be" : hint;
+  return with_errcode(hint_of(*errcode, hint), errcode);
+}
+
 /// Of a reply that is no success.
 Finding judge_refusal(std::string_view check, core::WeChatReply const& reply, std::string_view asked) {
   std::optional<int> const errcode = core::errcode_of(reply);
@@ -91,13 +110,17 @@ Finding judge_refusal(std::string_view check, core::WeChatReply const& reply, st
     what += ": " + core::transport_hint(reply);
   } else if (!errcode) {
     what += ": no errcode in the answer, HTTP status " + std::to_string(reply.http_status);
+  } else if (*errcode == 0) {
+    return found_odd(check, what + ": an answer without its figures, or with figures that cannot be",
+                     "ask again; where it stays so, look in mp.weixin.qq.com, and tell us of it");
   } else {
     core::ErrcodeRule const* const rule = core::rule_for(*errcode);
-    what = with_errcode(
-        what + ": " +
-            std::string(rule != nullptr ? rule->hint : "refused, and this version does not know why"),
-        errcode);
+    what += ": " + shown(errcode, rule != nullptr ? std::string(rule->hint) : std::string());
   }
+  if (errcode && is_about_token(*errcode))
+    return found_odd(check, std::move(what),
+                     "ask again; where it stays so, see who else fetches access_tokens for this appid: the "
+                     "newest counts");
   return found_odd(check, std::move(what), advice_for(errcode));
 }
 
@@ -128,9 +151,11 @@ std::int64_t days_between(core::WallTime from, core::WallTime until) {
   return std::chrono::floor<std::chrono::days>(until - from).count();
 }
 
+constexpr std::int64_t no_count = -1;
+
 std::int64_t count_in(json::object const& object, std::string_view name) {
   auto const count = core::wechat_integer_member(object, name);
-  return count ? *count : 0;
+  return count && *count >= 0 ? *count : no_count;
 }
 
 std::string check_of_usage(core::Kind kind) { return "usage-" + std::string(core::to_string(kind)); }
@@ -149,9 +174,7 @@ Finding judge_line(LineSeen const& line, core::WallTime now) {
   if (!line.certificate) return found_well(check, std::move(what));
   std::int64_t const days = days_between(now, line.certificate->until);
   what += ", its certificate is good for " + std::to_string(days) + " days";
-  if (std::chrono::days(days) >= certificate_days_low) return found_well(check, std::move(what));
-  return found_odd(check, std::move(what),
-                   "keep this machine's certificate store up to date (ca-certificates)");
+  return found_well(check, std::move(what));  // WeChat's to renew, and nobody else's
 }
 
 Finding judge_clock(std::optional<core::seconds> offset) {
@@ -175,7 +198,7 @@ Findings judge_token_of_wechat(core::TokenAnswer const& answer) {
     return {found_well(secret, "WeChat gives an access_token for appid and secret"),
             found_well(white_list, "WeChat takes calls from this server's address")};
   }
-  std::string const what = with_errcode(answer.hint, answer.errcode);
+  std::string const what = shown(answer.errcode, answer.hint);
   if (answer.errcode && is_about_address(*answer.errcode)) {
     return {left_out(secret, "not known while WeChat refuses the address"),
             found_wrong(white_list, what, on_white_list(answer))};
@@ -188,7 +211,7 @@ Findings judge_token_of_wechat(core::TokenAnswer const& answer) {
 
 Finding judge_permission(core::Answer const& answer) {
   constexpr std::string_view check = "permission";
-  std::string const what = with_errcode(answer.hint, answer.errcode);
+  std::string const what = shown(answer.errcode, answer.hint);
   switch (answer.verdict) {
     case core::Verdict::code_invalid:
       return found_well(check, "getuserphonenumber may be called: it looked at a code that nobody has");
@@ -196,6 +219,8 @@ Finding judge_permission(core::Answer const& answer) {
     case core::Verdict::token_refused:
       return found_wrong(check, what, "see who else fetches access_tokens for this appid: the newest counts");
     case core::Verdict::not_sent: return found_wrong(check, what, advice_for(std::nullopt));
+    case core::Verdict::no_quota:
+      return found_wrong(check, what + ": the button fails now", advice_for(answer.errcode));
     default: return found_odd(check, what, advice_for(answer.errcode));
   }
 }
@@ -208,11 +233,13 @@ Finding judge_call_quota(core::WeChatReply const& reply) {
   if (core::errcode_of(reply) != 0 || !quota) return judge_refusal(check, reply, "openapi/quota/get");
   std::int64_t const limit = count_in(**quota, "daily_limit");
   std::int64_t const remain = count_in(**quota, "remain");
+  std::int64_t const used = count_in(**quota, "used");
+  if (limit == no_count || (limit > 0 && (remain == no_count || used == no_count)))
+    return judge_refusal(check, reply, "openapi/quota/get");
   if (limit == 0) return found_well(check, "WeChat names no daily limit for getuserphonenumber");
-  std::string const what = "getuserphonenumber: " + std::to_string(count_in(**quota, "used")) + " of " +
-                           std::to_string(limit) + " calls of the day used, " + std::to_string(remain) +
-                           " left";
-  if (remain <= 0) return found_wrong(check, what, advice_for(45009));
+  std::string const what = "getuserphonenumber: " + std::to_string(used) + " of " + std::to_string(limit) +
+                           " calls of the day used, " + std::to_string(remain) + " left";
+  if (remain == 0) return found_wrong(check, what, advice_for(45009));
   if (remain < limit / share_low)
     return found_odd(check, what, "ask WeChat for more in mp.weixin.qq.com, or wait for midnight in China");
   return found_well(check, what);
@@ -231,7 +258,9 @@ Finding judge_usage(core::WeChatReply const& reply, core::Kind kind, std::int64_
   std::string const what = spu + ": " + std::to_string(usage.units_left()) + " of " +
                            std::to_string(usage.units()) + " units left in " + std::to_string(packs) +
                            (packs == 1 ? " pack" : " packs");
-  if (usage.units_left() < usage.units() / share_low || usage.units_left() == 0)
+  if (usage.units_left() <= 0)
+    return found_wrong(check, what + ": the button fails now", advice_for(no_units_left));
+  if (usage.units_left() < usage.units() / share_low)
     return found_odd(check, what,
                      "buy a resource pack in mp.weixin.qq.com, 付费管理, before the button fails");
   return found_well(check, what);

@@ -13,10 +13,20 @@ void QuotaStanding::observed(UsageSnapshot const& snapshot) {
   of.left = snapshot.units_left();
   of.is_used_up = snapshot.is_used_up();
   of.counted_since = 0;
+  of.packs.clear();
+  bool is_any_new = false;
+  for (PackUsage const& pack : snapshot.packs) {
+    if (pack.status != PackUsage::Status::in_force) continue;
+    of.packs.insert(pack.pkg_id);
+    bool const is_new = of.packs_when_told && !of.packs_when_told->contains(pack.pkg_id);
+    is_any_new = is_any_new || (is_new && pack.used < pack.all);
+  }
   if (!of.told_exhausted || snapshot.as_of <= *of.told_at) return;
-  bool const are_bought = of.units > of.units_when_told;
+  if (!of.packs_when_told) of.packs_when_told = of.packs;
+  constexpr std::int64_t far_from_nothing = 10;  // a tenth of the units
+  bool const is_far = of.left > of.units / far_from_nothing;
   bool const has_caught_up = snapshot.as_of >= *of.told_at + limits::usage_lag_max;
-  if (are_bought || has_caught_up) of.told_exhausted = false;
+  if (is_any_new || is_far || has_caught_up) of.told_exhausted = false;
 }
 
 void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
@@ -25,7 +35,7 @@ void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
   of.told_at = at;
   bool const is_old = of.as_of && at + limits::usage_lag_max <= *of.as_of;
   of.told_exhausted = percent_left <= 0 && !is_old;
-  of.units_when_told = of.units;
+  of.packs_when_told = of.as_of ? std::optional(of.packs) : std::nullopt;
 }
 
 Quota QuotaStanding::quota(Kind kind) const {

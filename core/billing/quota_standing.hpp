@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "core/billing/quota.hpp"
 #include "core/billing/usage.hpp"
@@ -27,7 +29,7 @@ class QuotaStanding {
   /// WeChat's average of late, in units a month.
   void averaged(Kind kind, std::int64_t units_a_month) { of_kinds_[kind].units_a_month = units_a_month; }
   /// WeChat has pushed that so many percent were left at that time (facts §2.5). Figures that are older, or
-  /// lag behind it, do not end what 0 % says; units bought since do.
+  /// lag behind it, do not end what 0 % says; a pack bought since does, and so do figures far from nothing.
   void told(Kind kind, int percent_left, WallTime at);
   /// A code has come: WeChat counts it, too.
   void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
@@ -44,7 +46,8 @@ class QuotaStanding {
     std::int64_t units_a_month = 0;
     std::optional<WallTime> told_at{};
     bool told_exhausted = false;
-    std::int64_t units_when_told = 0;
+    std::set<std::string> packs{};                           // in force
+    std::optional<std::set<std::string>> packs_when_told{};  // none: they were not known then
   };
 
   [[nodiscard]] bool is_low(OfKind const& of) const;

@@ -69,7 +69,8 @@ std::optional<PackUsage> read_pack(json::value const& value) {
   auto const pkg_id = wechat_string_member(*object, "pkgId");
   auto const status = wechat_integer_member(*object, "status");
   auto const all = read_units(*object, "all");
-  auto const used = read_units(*object, "used");
+  // At 0 its neighbour effectiveUse is left out; so may this be.
+  auto const used = object->contains("used") ? read_units(*object, "used") : std::optional<std::int64_t>(0);
   if (!pkg_id || pkg_id->size() > pkg_id_bytes_max || !all || !used) return std::nullopt;
   if (!status || *status < 1 || *status > 3) return std::nullopt;
   return PackUsage{.pkg_id = *pkg_id,
@@ -99,8 +100,9 @@ std::int64_t UsageSnapshot::units() const {
 }
 
 bool UsageSnapshot::is_used_up() const {
-  bool const waits = std::ranges::any_of(
-      packs, [](PackUsage const& pack) { return pack.status == PackUsage::Status::not_yet; });
+  bool const waits = std::ranges::any_of(packs, [](PackUsage const& pack) {
+    return pack.is_trial() && pack.status == PackUsage::Status::not_yet;
+  });
   return !packs.empty() && !waits && units_left() == 0;
 }
 

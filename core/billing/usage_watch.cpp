@@ -1,6 +1,8 @@
 #include "core/billing/usage_watch.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "core/limits.hpp"
@@ -16,6 +18,11 @@ std::string_view to_string(UsageFault fault) {
     case UsageFault::no_figures: break;
   }
   return "no_figures";
+}
+
+bool are_distinct(std::vector<PackUsage> const& packs) {
+  std::set<std::string_view> names;
+  return std::ranges::all_of(packs, [&](PackUsage const& pack) { return names.insert(pack.pkg_id).second; });
 }
 
 }  // namespace
@@ -42,21 +49,30 @@ void UsageWatch::stop() {
 }
 
 void UsageWatch::ask_soon() {
-  SteadyTime const soon = ports_.clock.steady() + limits::usage_interval_min;
-  for (Round& round : rounds_) round.next = std::min(round.next, soon);
+  for (Round& round : rounds_) {
+    round.next = std::min(round.next, round.asked + limits::usage_interval_min);
+    round.is_wanted_again = round.is_under_way;
+  }
   wake_.notify_all();
 }
 
 Task<> UsageWatch::ask(Round& round) {
+  round.asked = ports_.clock.steady();
+  round.is_under_way = true;
   auto const snapshot = co_await fetch(round.kind);
+  if (stopping_) co_return;
   if (!snapshot) {
     take(round, snapshot.error());
-    co_return;
+  } else {
+    bool const kept = co_await ports_.store.record_usage(*snapshot);
+    if (!kept) ports_.log.warn("usage_not_kept", {{"app", appid_}, {"kind", to_string(round.kind)}});
+    take(round, *snapshot);
   }
-  bool const kept = co_await ports_.store.record_usage(*snapshot);
-  if (!kept) ports_.log.warn("usage_not_kept", {{"app", appid_}, {"kind", to_string(round.kind)}});
-  take(round, *snapshot);
-  if (ports_.clock.steady() >= round.next_average) co_await fetch_average(round);
+  round.is_under_way = false;
+  if (std::exchange(round.is_wanted_again, false))
+    round.next = std::min(round.next, round.asked + limits::usage_interval_min);
+  bool const wants_average = snapshot && ports_.clock.steady() >= round.next_average && !stopping_;
+  if (wants_average) co_await fetch_average(round);
 }
 
 void UsageWatch::take(Round& round, UsageSnapshot const& snapshot) {
@@ -102,25 +118,26 @@ void UsageWatch::take(Round& round, UsageFailure const& failure) {
   round.next = ports_.clock.steady() + round.backoff;
 }
 
+// A token that is refused here is not dropped: codes may do well with it, and those find out by themselves.
 Task<Result<UsageSnapshot, UsageFailure>> UsageWatch::fetch(Kind kind) {
   UsageSnapshot snapshot{.appid = appid_, .kind = kind, .as_of = ports_.clock.wall()};
   SteadyTime const deadline = ports_.clock.steady() + limits::usage_call_time;
-  bool is_second_token = false;
   while (true) {
     auto const token = co_await ports_.tokens.get(deadline);
     if (!token) co_return UsageFailure{.hint = "no access_token"};
     WeChatReply const reply = co_await ports_.wechat.get_charge_usage(token->token, spu_ids_.of(kind),
                                                                       snapshot.packs.size(), deadline);
     auto page = judge_usage_answer(reply);
-    if (!page && page.error().fault == UsageFault::token_refused && !is_second_token) {
-      ports_.tokens.drop(token->generation);
-      is_second_token = true;
-      continue;
-    }
     if (!page) co_return page.error();
+    if (stopping_) co_return UsageFailure{.hint = "stopping"};
+    std::size_t const total = page->total;
+    bool const is_last = page->packs.empty() || snapshot.packs.size() + page->packs.size() >= total;
     std::ranges::move(page->packs, std::back_inserter(snapshot.packs));
-    bool const is_whole = page->packs.empty() || snapshot.packs.size() >= page->total;
-    if (is_whole || snapshot.packs.size() >= limits::usage_packs_max) co_return snapshot;
+    if (!is_last) continue;
+    // Half of the packs would say less is left than is.
+    if (snapshot.packs.size() != total || !are_distinct(snapshot.packs))
+      co_return UsageFailure{.hint = "the pages of packs do not add up to their total"};
+    co_return snapshot;
   }
 }
 

@@ -45,8 +45,11 @@ class UsageWatch {
     Kind kind;
     SteadyTime next{};  // when it is asked for again
     SteadyTime next_average{};
-    seconds backoff{};  // zero: the last answer was one
-    UsageFault told{};  // the fault that the log knows of
+    seconds backoff{};   // zero: the last answer was one
+    UsageFault told{};   // the fault that the log knows of
+    SteadyTime asked{};  // last
+    bool is_under_way = false;
+    bool is_wanted_again = false;
     bool has_told = false;
     bool has_told_exempt = false;
   };

@@ -130,9 +130,6 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Prepare 
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Begin /*action*/) {
   ledger::BeginResult result = co_await ports_.ledger.begin(exchange.intent);
-  auto const* const started = std::get_if<ledger::Started>(&result);
-  if (started != nullptr && started->attempt.number == 1)
-    ports_.began(exchange.intent.kind, exchange.intent.user);
   co_return event::Began{std::move(result)};
 }
 
@@ -165,6 +162,8 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Resend a
 
 Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Settle action) {
   exchange.turn.reset();
+  if (action.state == State::ok || action.state == State::in_doubt)
+    ports_.charged(exchange.intent.kind, exchange.intent.user);
   if (action.state == State::rejected) co_await find_reason(exchange);
   Settlement settlement{.attempt = action.attempt,
                         .state = action.state,

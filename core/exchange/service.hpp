@@ -48,9 +48,9 @@ class ConsumeService {
     CallControl& calls;
     crypto::Keyring const& keyring;
     Log& log;
-    /// A code has come that was not here before: WeChat has charged it.
-    std::function<void(Kind, std::optional<CallerKey> const&)> began = [](Kind,
-                                                                          std::optional<CallerKey> const&) {};
+    /// A code was not made up: it has brought a number, or may have.
+    std::function<void(Kind, std::optional<CallerKey> const&)> charged =
+        [](Kind, std::optional<CallerKey> const&) {};
   };
 
   ConsumeService(Ports ports, milliseconds wechat_answer_time);

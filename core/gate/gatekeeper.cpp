@@ -135,7 +135,7 @@ std::optional<Problem> Gatekeeper::admit(GateRequest const& request, RouteAccess
 
 // Any stranger can have these by the thousand.
 void Gatekeeper::tell_of_refusal(std::string_view msg, std::string_view reason, GateRequest const& request) {
-  auto const untold = refusals_[reason].happened(clock_.steady());
+  auto const untold = refusals_[{msg, reason}].happened(clock_.steady());
   if (untold)
     log_.warn(msg, {{"request_id", request.request_id}, {"reason", reason}, {"count", *untold + 1}});
 }

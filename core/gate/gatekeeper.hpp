@@ -129,7 +129,8 @@ class Gatekeeper {
   RateLimiter codes_of_user_;
   RateLimiter others_of_user_;
   RateLimiter of_everybody_;
-  std::map<std::string_view, Repetition> refusals_;  // by their reason, which is static text
+  // By line and reason, both static text.
+  std::map<std::pair<std::string_view, std::string_view>, Repetition> refusals_;
 };
 
 }  // namespace onetap::core

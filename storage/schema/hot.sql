@@ -150,5 +150,5 @@ WITH RECURSIVE search (low, high) AS (
 SELECT a.appid, c.user_key, count(*)
 FROM consumption AS c
 JOIN app AS a ON a.id = c.app
-WHERE c.id >= (SELECT max(s.low) FROM search AS s) AND c.path <> 'legacy'
+WHERE c.id >= (SELECT max(s.low) FROM search AS s) AND c.state IN ('ok', 'in_doubt', 'lost', 'sending')
 GROUP BY c.app, c.user_key;

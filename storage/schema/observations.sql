@@ -3,12 +3,13 @@
 -- name: find_pack_of_wechat
 SELECT p.id FROM pack AS p WHERE p.app = ?1 AND p.kind = ?2 AND p.wx_pkg_id = ?3;
 
--- An operator has added it before WeChat could be asked: so many units, and no name yet.
+-- An operator has added it before WeChat could be asked: so many units, no name yet, and no other end by more
+-- than two days.
 -- name: find_unnamed_pack
 SELECT p.id FROM pack AS p
 WHERE p.app = ?1 AND p.kind = ?2 AND p.source = 'paid' AND p.wx_pkg_id IS NULL AND p.units = ?3
-ORDER BY p.id
-LIMIT 1;
+  AND (p.ends_at IS NULL OR abs(p.ends_at - ?4) <= 172800000)
+LIMIT 2;
 
 -- name: name_pack
 UPDATE pack SET wx_pkg_id = ?2 WHERE id = ?1;
@@ -17,11 +18,20 @@ UPDATE pack SET wx_pkg_id = ?2 WHERE id = ?1;
 UPDATE pack SET starts_at = ?2, ends_at = ?3
 WHERE id = ?1 AND (starts_at IS NOT ?2 OR ends_at IS NOT ?3);
 
+-- Writes nothing where WeChat and we say what we said within the hour; of a pack that is over, where WeChat does.
 -- ?7 is when WeChat was asked: from the newest code back to the first that had come by then.
 -- name: insert_usage_snapshot
 INSERT INTO usage_snapshot (pack, wx_all, wx_used, status, starts_at, ends_at, as_of, last_consumption)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(
-  (SELECT c.id FROM consumption AS c WHERE c.created_at <= ?7 ORDER BY c.id DESC LIMIT 1), 0));
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, newest.id
+FROM (SELECT coalesce(
+  (SELECT c.id FROM consumption AS c WHERE c.created_at <= ?7 ORDER BY c.id DESC LIMIT 1), 0) AS id) AS newest
+WHERE NOT EXISTS (
+  SELECT 1 FROM usage_snapshot AS s
+  WHERE s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = ?1)
+    AND s.wx_all = ?2 AND s.wx_used = ?3 AND s.status IS ?4 AND s.starts_at IS ?5 AND s.ends_at IS ?6
+    AND (s.last_consumption = newest.id OR ?4 = 3)
+    AND s.as_of BETWEEN ?7 - 3600000 AND ?7
+);
 
 -- Changes no row when the app has sent this event before.
 -- name: insert_event

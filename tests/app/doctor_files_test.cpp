@@ -158,6 +158,46 @@ TEST_CASE("secrets that everybody may read are named, whichever way the configur
   CHECK(contains(closed_now[0].what, "4 files"));
 }
 
+TEST_CASE("the push's files of an app are looked at, and what is no file has no mode to put right") {
+  Place place;
+  std::string const token = place.write("push-token", "x", 0644);
+  std::string const key = place.write("push-key", "x", 0644);
+  place.settings.mini_programs.push_back(
+      {.appid = "wx1", .push_token_file_path = token, .push_aes_key_file_path = key});
+  place.settings.database_path = "/dev/null";
+  Findings const findings = examine_file_modes(secret_files(place.settings, {}, {}));
+  REQUIRE(findings.size() == 2);
+  CHECK(contains(findings[0].what, token));
+  CHECK(contains(findings[1].what, key));
+}
+
+TEST_CASE("a ledger that is a folder or a device is a failure, and its key is not judged") {
+  Place place;
+  SUBCASE("a folder") { place.settings.database_path = place.folder.path().string(); }
+  SUBCASE("a device") { place.settings.database_path = "/dev/null"; }
+  Findings const findings = examine_ledger(place.settings);
+  CHECK(of_check(findings, "database").status == FindingStatus::failed);
+  CHECK(contains(of_check(findings, "database").advice, "ONETAP_DB"));
+  CHECK(of_check(findings, "data-key").status == FindingStatus::skipped);
+}
+
+TEST_CASE("a log that is no file is a failure, too") {
+  Place place;
+  static_cast<void>(place.serve());
+  fs::remove(place.database().string() + "-wal");
+  fs::create_directory(place.database().string() + "-wal");
+  CHECK(of_check(examine_ledger(place.settings), "database").status == FindingStatus::failed);
+}
+
+TEST_CASE("a lock that cannot be read says nothing of who has the ledger") {
+  Place place;
+  fs::create_directory(storage::lock_path(place.database()));  // also root cannot open it for writing
+  Finding const server = of_check(examine_ledger(place.settings), "server");
+  CHECK(server.status == FindingStatus::warning);
+  CHECK(contains(server.what, "cannot tell"));
+  CHECK(contains(server.advice, "the server's user"));
+}
+
 TEST_CASE("a ledger that is not there yet is fine, and looking makes none") {
   Place place;
   Findings const findings = examine_ledger(place.settings);

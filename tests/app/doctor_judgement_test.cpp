@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 #include <string>
 
+#include "app/commands/report_output.hpp"
 #include "app/doctor/ledger_checks.hpp"
 #include "app/doctor/listener_checks.hpp"
 #include "app/doctor/machine_checks.hpp"
@@ -110,6 +111,37 @@ TEST_CASE("what a terminal must not be told does not reach it") {
       contains(render_findings(Findings{found_odd("a", "x\033[2Jy", "z\a")}, Painter(false)), "\033"));
 }
 
+TEST_CASE("nor do controls of eight bits, of the direction of text, or bytes that are no character") {
+  CHECK(printable("a\x1b[0m\x7f\t") == "a?[0m??");
+  CHECK(printable("\xC2\x80\xC2\x9F\xC2\xA0") == "??\xC2\xA0");
+  CHECK(printable("\xE2\x80\xAA\xE2\x80\xAE\xE2\x81\xA6\xE2\x81\xA9") == "????");
+  CHECK(printable("\xE2\x80\xA9 \xE2\x80\xAF \xE2\x81\xA5") == "\xE2\x80\xA9 \xE2\x80\xAF \xE2\x81\xA5");
+  CHECK(printable("\x9b[2J") == "\xEF\xBF\xBD[2J");
+  CHECK(printable("微信 → \xF0\x9F\x98\x80") == "微信 → \xF0\x9F\x98\x80");
+}
+
+TEST_CASE("bytes that are no character: too long, a surrogate, beyond the last, cut off") {
+  constexpr std::string_view replaced = "\xEF\xBF\xBD";
+  auto const count = [replaced](std::string const& text) {
+    std::string const valid = valid_utf8(text);
+    CHECK(valid.size() % replaced.size() == 0);
+    return valid.size() / replaced.size();
+  };
+  CHECK(count("\xC0\xAF") == 2);
+  CHECK(count("\xE0\x80\x80") == 3);
+  CHECK(count("\xED\xA0\x80") == 3);
+  CHECK(count("\xF4\x90\x80\x80") == 4);
+  CHECK(count("\xF0\x9F\x98") == 3);
+  CHECK(valid_utf8("ok \xED\x9F\xBF") == "ok \xED\x9F\xBF");
+}
+
+TEST_CASE("what is no UTF-8 does not break the JSON") {
+  Findings const findings{found_odd("a", "path \xff\xfe", "chmod \xe4\xb8")};
+  std::string const text = findings_as_json(findings);
+  CHECK(contains(text, "path \xEF\xBF\xBD\xEF\xBF\xBD\""));
+  CHECK(boost::json::parse(text).at(0).at("advice").as_string() == "chmod \xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
 TEST_CASE("with several mini programs each line names its own") {
   Finding one = found_well("secret", "good");
   one.app = "wx1";
@@ -124,8 +156,7 @@ TEST_CASE("a connection: host, version of TLS, and the days that its certificate
   Finding const good = judge_line(good_line(30 * 24h + 1h), now);
   CHECK(good.status == FindingStatus::ok);
   CHECK(good.what == "api.weixin.qq.com: TLSv1.3, its certificate is good for 30 days");
-  CHECK(judge_line(good_line(14 * 24h), now).status == FindingStatus::ok);
-  CHECK(judge_line(good_line(14 * 24h - 1s), now).status == FindingStatus::warning);
+  CHECK(judge_line(good_line(24h), now).status == FindingStatus::ok);  // WeChat's to renew
 }
 
 TEST_CASE("no connection: what to do is by cause, and a fallback that fails is a warning only") {
@@ -191,6 +222,7 @@ TEST_CASE(
   Findings const busy =
       judge_token_of_wechat(core::judge_token_answer(said(R"({"errcode":-1,"errmsg":"system error"})")));
   CHECK(of_check(busy, "secret").status == FindingStatus::warning);
+  CHECK(of_check(busy, "secret").what == "WeChat is busy (errcode -1)");
   CHECK(of_check(judge_token_of_wechat(core::judge_token_answer(lost())), "secret").status ==
         FindingStatus::failed);
 }
@@ -215,6 +247,33 @@ TEST_CASE("whether codes may be exchanged is seen from how WeChat refuses one th
   CHECK(permission_after(R"({"errcode":45011,"errmsg":"slower"})").status == FindingStatus::warning);
   CHECK(permission_after(R"({"errcode":42001,"errmsg":"expired"})").status == FindingStatus::failed);
   CHECK(permission_after(R"({"errcode":99999,"errmsg":"?"})").status == FindingStatus::warning);
+  CHECK_FALSE(contains(permission_after(R"({"errcode":99999,"errmsg":"?"})").what, "in doubt"));
+  Finding const used_up = permission_after(R"({"errcode":1400001,"errmsg":"?"})");
+  CHECK(used_up.status == FindingStatus::failed);
+  CHECK(contains(used_up.what, "the button fails now"));
+  CHECK(contains(used_up.advice, "resource pack"));
+}
+
+TEST_CASE("an answer without an errcode, or of somebody else, does not send to a check that was well") {
+  for (char const* const body :
+       {"<html>please log in</html>", "{}", R"({"errcode":0,"phone_info":{"watermark":{"appid":"wx2"}}})"}) {
+    Finding const finding = permission_after(body);
+    CAPTURE(finding.what);
+    CHECK(finding.status == FindingStatus::warning);
+    CHECK_FALSE(finding.what.empty());
+    CHECK_FALSE(contains(finding.advice, "wechat-tls"));
+    CHECK(contains(finding.advice, "captive portal"));
+  }
+  CHECK_FALSE(contains(judge_call_quota(lost()).advice, "wechat-tls"));
+}
+
+TEST_CASE("a token that was good and is refused is not the secret's fault") {
+  Finding const quota = judge_call_quota(said(R"({"errcode":40001,"errmsg":"invalid credential"})"));
+  CHECK(quota.status == FindingStatus::warning);
+  CHECK_FALSE(contains(quota.advice, "AppSecret"));
+  CHECK(contains(quota.advice, "ask again"));
+  CHECK(contains(judge_usage(said(R"({"errcode":42001})"), core::Kind::quick, 10'000'077).advice,
+                 "who else fetches"));
 }
 
 TEST_CASE("the call quota: no limit named, much left, little left, none") {
@@ -232,6 +291,12 @@ TEST_CASE("the call quota: no limit named, much left, little left, none") {
   CHECK(refused.status == FindingStatus::warning);
   CHECK(contains(refused.what, "76022"));
   CHECK(contains(judge_call_quota(lost()).what, "no answer in time: too slow"));
+  for (char const* const quota : {"{}", R"({"daily_limit":-1,"used":0,"remain":0})",
+                                  R"({"daily_limit":9,"used":0,"remain":-9})", R"({"daily_limit":9})"}) {
+    CHECK(with(quota).status == FindingStatus::warning);
+    CHECK(contains(with(quota).what, "figures"));
+  }
+  CHECK(contains(judge_call_quota(said(R"({"errcode":0})")).what, "without its figures"));
 }
 
 TEST_CASE("the usage counts packs in effect, whose figures are texts") {
@@ -255,7 +320,8 @@ TEST_CASE("little or nothing left is a warning, and so is what WeChat refuses to
   };
   CHECK(with_used("900").status == FindingStatus::ok);
   CHECK(with_used("901").status == FindingStatus::warning);
-  CHECK(with_used("1000").status == FindingStatus::warning);
+  CHECK(with_used("1000").status == FindingStatus::failed);
+  CHECK(contains(with_used("1000").what, "the button fails now"));
   CHECK(contains(with_used("1000").advice, "付费管理"));
   Finding const unknown_spu =
       judge_usage(said(R"({"errcode":10120700,"errmsg":"x"})"), core::Kind::realtime, 10'000'086);
@@ -316,6 +382,42 @@ TEST_CASE("too few descriptors are a warning that says how many connections are 
   Finding const few = judge_descriptors(1024, 10'448, 576);
   CHECK(few.status == FindingStatus::warning);
   CHECK(contains(few.what, "576 connections"));
+}
+
+TEST_CASE("a ledger that cannot be read: what to do is by cause") {
+  using Kind = storage::LedgerFault::Kind;
+  auto const advice = [](Kind kind) { return judge_ledger_fault({.kind = kind, .sentence = "x"}).advice; };
+  CHECK(judge_ledger_fault({.kind = Kind::newer, .sentence = "x"}).status == FindingStatus::failed);
+  CHECK(contains(advice(Kind::no_access), "the server's user"));
+  CHECK_FALSE(contains(advice(Kind::no_access), "backup"));
+  CHECK_FALSE(contains(advice(Kind::newer), "backup"));
+  CHECK(contains(advice(Kind::unreadable), "onetap restore"));
+}
+
+TEST_CASE("WeChat's push: off, unencrypted, and as it should be") {
+  core::PushSecrets push;
+  CHECK(judge_push(push, "/wechat/push").status == FindingStatus::skipped);
+  push.token = core::PushToken("abc");
+  CHECK(judge_push(push, "/wechat/push").status == FindingStatus::warning);
+  push.aes_key = core::PushAesKey(std::string(43, 'a'));
+  CHECK(judge_push(push, "/wechat/push").status == FindingStatus::ok);
+  Settings settings;
+  settings.public_path = "/onetap";
+  settings.mini_programs.push_back({.appid = "wx1", .push = push});
+  CHECK(contains(examine_push(settings).at(0).what, " /onetap/wechat/push "));
+  settings.mini_programs.push_back({.appid = "wx2"});
+  Findings const findings = examine_push(settings);
+  REQUIRE(findings.size() == 2);
+  CHECK(contains(findings.at(0).what, " /onetap/wechat/push/wx1 "));
+  CHECK(findings.at(1).status == FindingStatus::skipped);
+  CHECK(findings.at(1).app == "wx2");
+}
+
+TEST_CASE("a path in a command is quoted where a shell would take it apart") {
+  CHECK(quoted_for_shell("/etc/onetap/secret") == "/etc/onetap/secret");
+  CHECK(quoted_for_shell("/a b;c") == "'/a b;c'");
+  CHECK(quoted_for_shell("it's") == "'it'\\''s'");
+  CHECK(quoted_for_shell("-R") == "./-R");
 }
 
 TEST_CASE("a ledger of the other WeChat is refused, one of an older onetap is upgraded with a warning") {

@@ -1,6 +1,7 @@
 #include "app/settings.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "app/options.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace onetap::app {
 namespace {
@@ -221,6 +223,9 @@ TEST_CASE("several mini programs come from a file, and then from nowhere else") 
   Settings const settings = accept({}, apps, files).settings;
   REQUIRE(settings.mini_programs.size() == 2);
   CHECK(settings.mini_programs.back().appid == "wx2");
+  Lines const warnings = accept({}, apps, files).warnings;
+  REQUIRE(warnings.size() == 2);
+  CHECK(warnings.back().starts_with("ONETAP_APPS: wx2 does not look like"));
   CHECK(accept({}, complete({})).settings.mini_programs.size() == 1);
   apps["APPID"] = "wx0123456789abcdef";
   CHECK(names(refuse({}, apps, files), "APPID"));
@@ -363,6 +368,11 @@ TEST_CASE("WeChat's URL is taken apart") {
         HttpsUrl{.host = "127.0.0.1", .port = 9443, .base_path = "/a/b"});
   CHECK(url("https://[::1]:9443") == HttpsUrl{.host = "::1", .port = 9443, .base_path = ""});
   CHECK(url("https://[::1]/x:y") == HttpsUrl{.host = "::1", .port = 443, .base_path = "/x:y"});
+  for (char const* const with_password : {"https://user:hush@host", "https://user:hush@host:x/?y"}) {
+    std::string const problem = only_problem({}, complete({{"ONETAP_WECHAT_URL", with_password}}));
+    CHECK(problem.find("hush") == std::string::npos);
+    CHECK(problem.find("@host") != std::string::npos);
+  }
 }
 
 TEST_CASE("fallback URLs are WeChat's, too, with commas between, in order") {
@@ -578,6 +588,10 @@ TEST_CASE("a file that cannot be read is told why") {
   CHECK(read_text_file("/").error() == "Is a directory");
   CHECK(read_text_file("/dev/zero").error() == "it has more than 1 MiB");
   CHECK(read_text_file("/dev/null")->empty());
+  tests::TempFolder const folder;
+  std::string const pipe = (folder / "pipe").string();
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(read_text_file(pipe).error().starts_with("it is a pipe"));
 }
 
 }  // namespace onetap::app

@@ -79,6 +79,12 @@ TEST_CASE("the trial pack has no name and no end") {
   CHECK(page->packs.front().status == PackUsage::Status::not_yet);
 }
 
+TEST_CASE("a pack of which nothing is said to be used is unused") {
+  auto const page = judged(answer_with(R"({"pkgId":"p","all":"4","status":1})"));
+  REQUIRE(page.has_value());
+  CHECK(page->packs.front().used == 0);
+}
+
 TEST_CASE("an account without packs has an answer without packs") {
   for (std::string const body : {R"({"errcode":0,"all":"0","total":0,"detailList":[]})",
                                  R"({"errcode":0,"all":"0"})", R"({"errcode":0,"detailList":null})"}) {
@@ -93,7 +99,7 @@ TEST_CASE("half a figure is no figure: whatever cannot be read spoils the whole 
   for (std::string const& detail : std::vector<std::string>{
            pack("p", "-1", "4"), pack("p", "1", "a"), pack("p", "1", "9999999999999"), pack("p", "1", "4", 0),
            pack("p", "1", "4", 4), pack(std::string(65, 'p'), "1", "4"), "7",
-           R"({"pkgId":"p","all":"4","status":1})"}) {
+           R"({"pkgId":"p","used":"4","status":1})"}) {
     CAPTURE(detail);
     CHECK(fault_of(answer_with(pack("q", "1", "4") + "," + detail)) == UsageFault::unavailable);
   }
@@ -185,7 +191,25 @@ TEST_CASE("the push of 0 % counts at once, whatever lagging figures say, until u
   CHECK(standing.quota(Kind::quick).as_of == noon + seconds(10));
   standing.observed(snapshot_of({in_force(1000, 991)}, noon + seconds(20)));
   CHECK(said(standing) == "exhausted exhausted");
-  standing.observed(snapshot_of({in_force(1000, 995), in_force(1000, 0)}, noon + seconds(60)));
+  PackUsage const bought{.pkg_id = "new", .all = 100, .used = 1};
+  standing.observed(snapshot_of({in_force(1000, 995), bought}, noon + seconds(60)));
+  CHECK(said(standing) == "low");
+}
+
+TEST_CASE("a pack bought in the place of one that is over ends what the push said, however small") {
+  QuotaStanding standing({});
+  standing.observed(snapshot_of({in_force(1000, 999)}));
+  standing.told(Kind::quick, 0, noon + seconds(10));
+  PackUsage over = in_force(1000, 1000);
+  over.status = PackUsage::Status::over;
+  standing.observed(snapshot_of({over, {.pkg_id = "new", .all = 1000, .used = 950}}, noon + seconds(60)));
+  CHECK(said(standing) == "low");
+}
+
+TEST_CASE("figures that are nowhere near nothing end what a push said, forged or not") {
+  QuotaStanding standing({});
+  standing.told(Kind::quick, 0, noon);
+  standing.observed(snapshot_of({in_force(1000, 899)}, noon + seconds(10)));
   CHECK(said(standing) == "ok");
 }
 
@@ -193,10 +217,11 @@ TEST_CASE("figures that stay above nothing for ten minutes end what the push sai
   QuotaStanding standing({});
   standing.told(Kind::quick, 0, noon);
   CHECK(said(standing) == "exhausted exhausted");
-  standing.observed(snapshot_of({in_force(1000, 0)}, noon - seconds(1)));
+  standing.observed(snapshot_of({in_force(1000, 950)}, noon - seconds(1)));
+  standing.observed(snapshot_of({in_force(1000, 960)}, noon + seconds(1)));
   CHECK(said(standing) == "exhausted exhausted");
-  standing.observed(snapshot_of({in_force(1000, 0)}, noon + limits::usage_lag_max));
-  CHECK(said(standing) == "ok");
+  standing.observed(snapshot_of({in_force(1000, 960)}, noon + limits::usage_lag_max));
+  CHECK(said(standing) == "low");
 }
 
 TEST_CASE("the last push counts, not one that comes late or a second time") {

@@ -118,11 +118,20 @@ TEST_CASE("packs beyond one page are fetched page by page, and kept as one answe
   CHECK(bench.store.kept.front().units_left() == 21 * 9);
 }
 
-TEST_CASE("an answer that promises more packs than come ends") {
-  Bench bench;
-  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":0,"total":21,"detailList":[]})");
-  bench.run();
-  CHECK(bench.charges.asked.size() == 2);
+TEST_CASE("pages that do not add up to their total are no figures") {
+  std::string const page_of_one =
+      R"({"errcode":0,"total":2,"detailList":[{"pkgId":"a","status":3,"all":"9","used":"9"}]})";
+  std::string const none = R"({"errcode":0,"total":2,"detailList":[]})";
+  for (std::string const& second : {none, page_of_one}) {
+    Bench bench;
+    bench.charges.replies.push_back(ScriptedWeChat::says(page_of_one));
+    bench.charges.replies.push_back(ScriptedWeChat::says(second));
+    bench.run();
+    CHECK(bench.charges.asked.size() == 3);
+    CHECK(bench.store.kept.size() == 1);  // of the other kind
+    CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::unknown);
+    CHECK(bench.lines_with("do not add up") == 1);
+  }
 }
 
 TEST_CASE("while little is left WeChat is asked five times as often, and once used up within the minute") {
@@ -180,16 +189,18 @@ TEST_CASE("an account without packs is said once, and is no error") {
   CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
 }
 
-TEST_CASE("a refused token is changed once, and the figures come with the next") {
+TEST_CASE("a token that is refused here is still the codes' token, and is not fetched anew") {
   Bench bench;
   bench.will_give("second");
-  bench.charges.replies.push_back(ScriptedWeChat::says(R"({"errcode":40001})"));
+  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":40001})");
   bench.run();
-  bench.advance(1min);
-  REQUIRE(bench.charges.asked.size() >= 2);
-  CHECK(bench.charges.asked[0].token == "first");
-  CHECK(bench.charges.asked[1].token == "second");
-  CHECK(bench.lines_with("usage_unavailable") == 0);
+  bench.advance(1h);
+  CHECK(bench.wechat.token_requests == 1);
+  CHECK(bench.tokens.current().has_value());
+  CHECK(bench.lines_with(R"("fault":"token_refused")") == 2);  // once for each kind
+  bench.charges.usual = ScriptedWeChat::says(ScriptedCharges::figures(10, 0));
+  bench.advance(1h);
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
 }
 
 TEST_CASE("a push has WeChat asked soon, however many come") {
@@ -202,6 +213,29 @@ TEST_CASE("a push has WeChat asked soon, however many come") {
   CHECK(bench.rounds() == 2);
   bench.advance(60s);
   CHECK(bench.rounds() == 2);
+}
+
+TEST_CASE("a push long after the last question has WeChat asked at once") {
+  Bench bench;
+  bench.run();
+  bench.advance(100s);
+  bench.watch.ask_soon();
+  bench.clock.settle();
+  CHECK(bench.rounds() == 2);
+}
+
+TEST_CASE("a push that comes while WeChat is being asked has it asked again") {
+  Bench bench;
+  bench.charges.holds = true;
+  bench.charges.clock = &bench.clock;
+  bench.run();
+  CHECK(bench.charges.asked.size() == 1);
+  bench.watch.ask_soon();
+  bench.charges.let_go();
+  bench.clock.settle();
+  CHECK(bench.charges.asked.size() == 2);
+  bench.advance(10s);
+  CHECK(bench.charges.asked.size() == 3);  // the other kind was still to come
 }
 
 TEST_CASE("the average of late is asked for a few times a day") {

@@ -185,6 +185,8 @@ TEST_CASE("a start that is asked to counts the codes of China's day, by mini pro
   std::string const li = "zeroblob(32)";
   come(1, li, -core::milliseconds(1));
   come(1, li, core::milliseconds(0));
+  place.run("UPDATE consumption SET state = 'rejected', finished_at = 1 WHERE id = 2");
+  come(1, li, core::milliseconds(0));
   come(1, li, core::milliseconds(5));
   come(1, "NULL", core::milliseconds(6));
   come(2, li, core::milliseconds(7));

@@ -129,11 +129,76 @@ TEST_CASE("the end of a pack follows WeChat, and what is left then expires") {
   CHECK(office.packs() == "overdraft - 0 0 0 0; paid ZY1 10 0 0 0");
 }
 
+TEST_CASE("a pack that WeChat calls over takes no more codes; one in force is not ended by a date") {
+  Office office;
+  CHECK(office.told({paid("ZY1", 10, 0), paid("ZY2", 10, 0)}));
+  PackUsage ended = paid("ZY2", 10, 0);
+  ended.ends = std::chrono::floor<std::chrono::seconds>(office.tested.now()) - 1h;
+  CHECK(office.told({paid("ZY1", 10, 10, PackUsage::Status::over), ended}));
+  office.tested.maintain();
+  office.spend(1, 1);
+  CHECK(office.packs() == "overdraft - 0 0 0 0; paid ZY1 10 0 0 0; paid ZY2 10 9 1 0");
+}
+
+TEST_CASE(
+    "an operator's pack is not taken for one that is over, nor for one of two that fit, nor of another end") {
+  Office office;
+  auto const add = [&](std::optional<core::WallTime> ends) {
+    admin::Command adding{.act = admin::AddPack{.appid = appid, .units = 50, .ends = ends},
+                          .at = office.tested.now()};
+    REQUIRE(await(office.tested.loop(), office.tested.thread().administer(std::move(adding))).has_value());
+  };
+  SUBCASE("over") {
+    add(std::nullopt);
+    CHECK(office.told({paid("old", 50, 50, PackUsage::Status::over)}));
+  }
+  SUBCASE("two") {
+    add(std::nullopt);
+    add(std::nullopt);
+    CHECK(office.told({paid("ZY1", 50, 0)}));
+  }
+  SUBCASE("another end") {
+    add(office.tested.now() + 24h * 300);
+    PackUsage pack = paid("ZY1", 50, 0);
+    pack.ends = std::chrono::floor<std::chrono::seconds>(office.tested.now()) + 24h * 30;
+    CHECK(office.told({pack}));
+  }
+  CHECK(office.text("SELECT coalesce(max(wx_pkg_id), '-') FROM pack WHERE id = 3") == "-");
+}
+
 TEST_CASE("figures of a size that a pack never had are told as that") {
   Office office;
   CHECK(office.told({paid("ZY1", 10, 0)}));
   CHECK(office.told({paid("ZY1", 12, 0)}));
   CHECK(office.verdicts() == "ZY1 0 0 0 SIZE_MISMATCH");
+}
+
+TEST_CASE(
+    "what has not changed within the hour is not written again; of a pack that is over, while WeChat repeats "
+    "it") {
+  Office office;
+  auto const snapshots = [&](std::string const& pack) {
+    return office.text(
+        "SELECT count(*) FROM usage_snapshot AS s JOIN pack AS p ON p.id = s.pack WHERE wx_pkg_id = '" +
+        pack + "'");
+  };
+  std::vector<PackUsage> const packs{paid("ZY1", 10, 0), paid("ZY2", 10, 0)};
+  CHECK(office.told(packs));
+  CHECK(office.told(packs));
+  CHECK(snapshots("ZY1") == "1");
+  office.spend(1, 1);
+  CHECK(office.told(packs));
+  CHECK(snapshots("ZY1") == "2");
+  std::vector<PackUsage> const one_is_over{paid("ZY1", 10, 1), paid("ZY2", 10, 0, PackUsage::Status::over)};
+  CHECK(office.told(one_is_over));
+  CHECK(snapshots("ZY2") == "3");
+  office.spend(2, 1);
+  CHECK(office.told(one_is_over));
+  CHECK(snapshots("ZY1") == "4");
+  CHECK(snapshots("ZY2") == "3");
+  office.tested.pass(1h);
+  CHECK(office.told(one_is_over));
+  CHECK(snapshots("ZY2") == "4");
 }
 
 TEST_CASE("an account without packs has none here either") {

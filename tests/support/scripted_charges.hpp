@@ -24,6 +24,13 @@ class ScriptedCharges final : public core::ChargeApi {
   core::WeChatReply average = ScriptedWeChat::says(R"({"errcode":10122000})");
   std::vector<Asked> asked;
   int averages_asked = 0;
+  bool holds = false;  // answers, until let_go(), by this clock
+  core::Clock* clock = nullptr;
+
+  void let_go() {
+    holds = false;
+    released_.notify_all();
+  }
 
   static std::string figures(int all, int used) {
     return R"({"errcode":0,"total":1,"detailList":[{"pkgId":"","status":1,"all":")" + std::to_string(all) +
@@ -32,8 +39,10 @@ class ScriptedCharges final : public core::ChargeApi {
 
   [[nodiscard]] core::Task<core::WeChatReply> get_charge_usage(core::AccessToken access_token,
                                                                std::int64_t spu_id, std::size_t offset,
-                                                               core::SteadyTime /*deadline*/) override {
+                                                               core::SteadyTime deadline) override {
     asked.push_back({std::string(access_token.reveal()), spu_id, offset});
+    if (holds) [[maybe_unused]]
+      bool const told = co_await clock->wait(released_, deadline);
     core::WeChatReply reply = usual;
     if (!replies.empty()) {
       reply = std::move(replies.front());
@@ -47,6 +56,9 @@ class ScriptedCharges final : public core::ChargeApi {
     ++averages_asked;
     co_return average;
   }
+
+ private:
+  core::Signal released_;
 };
 
 class MemoryUsage final : public core::UsageStore {

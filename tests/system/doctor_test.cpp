@@ -154,6 +154,23 @@ TEST_CASE("a configuration that cannot be used: every problem, and nothing secre
   CHECK_FALSE(contains(diagnosis.text, "short"));
 }
 
+TEST_CASE("a stranger among the arguments is refused in the doctor's own name, and not repeated") {
+  Practice const practice;
+  std::string const said = practice.ask_doctor({"hunter2"}).text;
+  CHECK(contains(said, "onetap doctor --help"));
+  CHECK_FALSE(contains(said, "serve:"));
+  CHECK_FALSE(contains(said, "hunter2"));
+}
+
+TEST_CASE("a problem ends where its value does, and the JSON is UTF-8 whatever the value") {
+  Practice const practice;
+  Diagnosis const diagnosis = practice.ask_doctor({"--replay-window=a; b\xff"});
+  boost::json::value const findings = boost::json::parse(diagnosis.text);
+  boost::json::object const& finding = findings.at(0).as_object();
+  CHECK(contains(std::string(finding.at("what").as_string()), "a; b"));
+  CHECK_FALSE(contains(std::string(finding.at("advice").as_string()), "b\xEF"));
+}
+
 TEST_CASE("no secret and no token is in what the doctor says") {
   Practice const practice;
   std::string const said = practice.ask_doctor().text;
