@@ -34,7 +34,7 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
               .store = shared.usage_store,
               .standing = standing_,
               .log = shared.log},
-             account_.appid, std::move(own.spu_ids), own.usage_poll),
+             account_.appid, own.spu_ids, own.usage_poll),
       consuming_({.clock = shared.clock,
                   .ledger = shared.ledger,
                   .sessions = shared.session_store,

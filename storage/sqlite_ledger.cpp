@@ -360,10 +360,10 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::
     if (same_caller || !row.caller) return Again{};
     return ledger::NotYours{.consumption = row.id, .request_id = row.request_id, .at = finished};
   }
-  ledger::NotYours const not_yours{.charged = row.state == State::ok || row.state == State::lost,
-                                   .consumption = row.id,
-                                   .request_id = row.request_id,
-                                   .at = finished};
+  ledger::NotYours not_yours{.charged = row.state == State::ok || row.state == State::lost,
+                             .consumption = row.id,
+                             .request_id = row.request_id,
+                             .at = finished};
   if (!same_caller) return not_yours;
   if (row.state == State::ok) {
     bool const in_window = unix_ms(at) < row.finished_at + settings_.replay_window.count();

@@ -28,7 +28,7 @@ bool are_distinct(std::vector<PackUsage> const& packs) {
 }  // namespace
 
 UsageWatch::UsageWatch(Ports ports, std::string appid, SpuIds spu_ids, seconds rhythm)
-    : ports_(ports), appid_(std::move(appid)), spu_ids_(std::move(spu_ids)), rhythm_(rhythm) {}
+    : ports_(ports), appid_(std::move(appid)), spu_ids_(spu_ids), rhythm_(rhythm) {}
 
 Task<> UsageWatch::run() {
   co_await shield_from_cancellation();
