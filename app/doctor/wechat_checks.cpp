@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto step_time = 4s;
+constexpr auto ask_again_time = 500ms;           // names are resolved by then
 constexpr core::seconds first_app_time = 30s;    // with the lines
 constexpr core::seconds further_app_time = 20s;  // five steps
 constexpr core::seconds whole_time_max = 300s;
@@ -133,6 +134,11 @@ core::Task<std::optional<core::AccessToken>> WeChatExamination::obtain_token(Min
     source = std::make_unique<TokenFile>(app.token_file_path, clock_);
   }
   core::TokenAnswer answer = co_await source->fetch(deadline_of_step());
+  if (!answer.fetched &&
+      !answer.errcode) {  // a line was there a moment ago: the names may not be resolved yet
+    co_await clock_.sleep_until(clock_.steady() + ask_again_time);
+    answer = co_await source->fetch(deadline_of_step());
+  }
   if (app.token_file_path.empty()) {
     for (Finding& finding : judge_token_of_wechat(answer)) note(std::move(finding), app.appid);
   } else if (answer.fetched) {
