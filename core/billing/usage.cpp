@@ -117,6 +117,7 @@ Result<UsagePage, UsageFailure> judge_usage_answer(WeChatReply const& reply) {
   json::value const* const list = body->if_contains("detailList");
   json::array const* const details = list != nullptr ? list->if_array() : nullptr;
   if (list != nullptr && details == nullptr && !list->is_null()) return garbled("detailList is no list");
+  if (total) page.total = static_cast<std::size_t>(*total);
   if (details == nullptr) return page;
   if (details->size() > limits::usage_packs_max) return garbled("more packs than there can be");
   for (json::value const& detail : *details) {
@@ -124,7 +125,7 @@ Result<UsagePage, UsageFailure> judge_usage_answer(WeChatReply const& reply) {
     if (!pack) return garbled("a pack that cannot be read");
     page.packs.push_back(std::move(*pack));
   }
-  page.total = total ? static_cast<std::size_t>(*total) : page.packs.size();
+  if (!total) page.total = page.packs.size();
   return page;
 }
 

@@ -134,6 +134,14 @@ TEST_CASE("pages that do not add up to their total are no figures") {
   }
 }
 
+TEST_CASE("packs that are counted and not listed are no account without packs") {
+  Bench bench;
+  bench.charges.usual = ScriptedWeChat::says(R"({"errcode":0,"total":3})");
+  bench.run();
+  CHECK(bench.store.kept.empty());
+  CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::unknown);
+}
+
 TEST_CASE("while little is left WeChat is asked five times as often, and once used up within the minute") {
   Bench bench;
   bench.charges.usual = ScriptedWeChat::says(ScriptedCharges::figures(1000, 950));
