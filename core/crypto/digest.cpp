@@ -11,7 +11,8 @@
 #include <climits>
 #include <cstddef>
 #include <memory>
-#include <stdexcept>
+
+#include "core/crypto/cipher.hpp"
 
 namespace onetap::core::crypto {
 
@@ -30,10 +31,6 @@ template <class Handle, auto function>
 using Owned = std::unique_ptr<Handle, FreedBy<function>>;
 
 /// OpenSSL fails here only when it is broken or out of memory.
-void require(bool succeeded, char const* what) {
-  if (!succeeded) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
-}
-
 // A fetch searches the providers, so each algorithm is fetched once.
 EVP_MD const* fetched_sha256() {
   static Owned<EVP_MD, EVP_MD_free> const algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr));

@@ -8,10 +8,10 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "core/crypto/cipher.hpp"
 #include "core/crypto/digest.hpp"
 
 namespace onetap::core::crypto {
@@ -37,30 +37,9 @@ constexpr std::size_t frame_bytes = head_bytes + nonce_bytes + tag_bytes;
 // The one row of the ledger's table meta.
 constexpr std::int64_t pepper_row = 1;
 
-struct CipherContextFree {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, CipherContextFree>;
-
-struct CipherFree {
-  void operator()(EVP_CIPHER* cipher) const { EVP_CIPHER_free(cipher); }
-};
-
-void require(bool succeeded, char const* what) {
-  if (!succeeded) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
-}
-
-CipherContext new_cipher_context() {
-  CipherContext context(EVP_CIPHER_CTX_new());
-  require(context != nullptr, "EVP_CIPHER_CTX_new");
-  return context;
-}
-
 // A fetch searches the providers, so it is done once.
 EVP_CIPHER const* fetched_aes_256_gcm() {
-  static std::unique_ptr<EVP_CIPHER, CipherFree> const cipher(
-      EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr));
-  require(cipher != nullptr, "EVP_CIPHER_fetch AES-256-GCM");
+  static Cipher const cipher = fetch_cipher("AES-256-GCM");
   return cipher.get();
 }
 

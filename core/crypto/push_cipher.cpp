@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <memory>
-#include <stdexcept>
 
+#include "core/crypto/cipher.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
 
@@ -20,22 +20,9 @@ constexpr std::string_view base64_alphabet =
 
 using KeyBytes = Confidential<struct KeyBytesTag>;
 
-struct CipherContextFree {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-struct CipherFree {
-  void operator()(EVP_CIPHER* cipher) const { EVP_CIPHER_free(cipher); }
-};
-
-void require(bool succeeded, char const* what) {
-  if (!succeeded) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
-}
-
 // A fetch searches the providers, so it is done once.
 EVP_CIPHER const* fetched_aes_256_cbc() {
-  static std::unique_ptr<EVP_CIPHER, CipherFree> const cipher(
-      EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr));
-  require(cipher != nullptr, "EVP_CIPHER_fetch AES-256-CBC");
+  static Cipher const cipher = fetch_cipher("AES-256-CBC");
   return cipher.get();
 }
 
@@ -83,8 +70,7 @@ std::optional<std::string> open_push(std::string_view encrypted, PushAesKey cons
                       data->size() <= limits::body_bytes_max;
   if (!usable) return std::nullopt;
 
-  std::unique_ptr<EVP_CIPHER_CTX, CipherContextFree> const context(EVP_CIPHER_CTX_new());
-  require(context != nullptr, "EVP_CIPHER_CTX_new");
+  CipherContext const context = new_cipher_context();
   unsigned char const* const key_data = unsigned_bytes(key_bytes->reveal());
   require(EVP_DecryptInit_ex2(context.get(), fetched_aes_256_cbc(), key_data, key_data, nullptr) == 1,
           "EVP_DecryptInit_ex2");

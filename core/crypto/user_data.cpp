@@ -4,9 +4,9 @@
 #include <openssl/evp.h>
 
 #include <memory>
-#include <stdexcept>
 #include <string>
 
+#include "core/crypto/cipher.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
 
@@ -15,22 +15,9 @@ namespace {
 
 constexpr std::size_t block_bytes = 16;  // and those of the key
 
-struct CipherContextFree {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-struct CipherFree {
-  void operator()(EVP_CIPHER* cipher) const { EVP_CIPHER_free(cipher); }
-};
-
-void require(bool succeeded, char const* what) {
-  if (!succeeded) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
-}
-
 // A fetch searches the providers, so it is done once.
 EVP_CIPHER const* fetched_aes_128_cbc() {
-  static std::unique_ptr<EVP_CIPHER, CipherFree> const cipher(
-      EVP_CIPHER_fetch(nullptr, "AES-128-CBC", nullptr));
-  require(cipher != nullptr, "EVP_CIPHER_fetch AES-128-CBC");
+  static Cipher const cipher = fetch_cipher("AES-128-CBC");
   return cipher.get();
 }
 
@@ -66,8 +53,7 @@ std::optional<UserData> open_user_data(std::string_view encrypted_data, std::str
   Bytes const start(iv, block_bytes, block_bytes);
   Bytes const key(session_key.reveal(), block_bytes, block_bytes);
 
-  std::unique_ptr<EVP_CIPHER_CTX, CipherContextFree> const context(EVP_CIPHER_CTX_new());
-  require(context != nullptr, "EVP_CIPHER_CTX_new");
+  CipherContext const context = new_cipher_context();
   require(EVP_DecryptInit_ex2(context.get(), fetched_aes_128_cbc(), key.data(), start.data(), nullptr) == 1,
           "EVP_DecryptInit_ex2");
   std::string clear(data.size() + block_bytes, '\0');
