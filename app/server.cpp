@@ -21,6 +21,7 @@
 #include "app/keyed_ledger.hpp"
 #include "app/mini_program.hpp"
 #include "app/prices.hpp"
+#include "app/reconciliation_service.hpp"
 #include "app/sandbox/sandbox.hpp"
 #include "app/session_upkeep.hpp"
 #include "app/tls_files.hpp"
@@ -193,7 +194,10 @@ class Server {
         upkeep_(keyring_, ledger_, clock_, database_of(settings_), settings_.data_key.has_value()),
         operators_(administration_, upkeep_, clock_, log_,
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
-        operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
+        reconciliations_([this] { return usage_watches(); }, clock_, log_, database_of(settings_)),
+        reconciliation_api_(reconciliations_),
+        operator_(loop_, clock_, log_,
+                  net::operator_routes(operators_, reconciliation_api_, [this] { return unreadiness(); }),
                   operator_options()),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {
@@ -296,6 +300,12 @@ class Server {
       made.add(std::make_unique<MiniProgram>(shared, std::move(own), source_for, random_fraction));
     }
     return made;
+  }
+
+  [[nodiscard]] std::vector<core::UsageWatch*> usage_watches() const {
+    std::vector<core::UsageWatch*> watches;
+    for (auto const& each : mini_programs_.all()) watches.push_back(&each->usage());
+    return watches;
   }
 
   [[nodiscard]] core::OriginPolicy origin_policy() const {
@@ -596,6 +606,8 @@ class Server {
   Administration administration_;
   Upkeep upkeep_;
   net::OperatorApi operators_;
+  ReconciliationService reconciliations_;
+  net::ReconciliationApi reconciliation_api_;
   net::HttpServer operator_;
   core::Signal stop_;
   bool stopping_ = false;

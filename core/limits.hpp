@@ -115,7 +115,9 @@ inline constexpr auto probe_time = 3s;
 inline constexpr std::size_t usage_page_packs = 20;         // WeChat's most
 inline constexpr std::size_t usage_packs_max = 1000;        // of one kind, on all pages
 inline constexpr unsigned int counted_users_max = 500'000;  // of a day; some 80 bytes each
-inline constexpr auto usage_lag_max = 10min;      // of WeChat's figures behind its pushes: some minutes
+inline constexpr auto usage_lag_max = 10min;  // of WeChat's figures behind its pushes: some minutes
+inline constexpr auto reconcile_ask_time =
+    8s;  // of both kinds; an operator waits, or the server that is to stop
 inline constexpr auto usage_call_time = 4s;       // nobody waits for it
 inline constexpr auto usage_average_rhythm = 6h;  // it is an average of months
 inline constexpr std::chrono::seconds usage_backoff_min = 30s;

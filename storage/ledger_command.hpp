@@ -67,6 +67,6 @@ using EventsResult = core::Result<core::EventCounts, core::EventsRefused>;
 using CommandResult =
     std::variant<core::ledger::FindResult, core::ledger::BeginResult, core::ledger::RecordResult,
                  std::optional<core::AttemptId>, Settled, core::admin::Answer, std::vector<core::SealedBytes>,
-                 core::ledger::Trace, EventsResult, NotDone, Refused>;
+                 core::ledger::Trace, EventsResult, core::UsageKept, NotDone, Refused>;
 
 }  // namespace onetap::storage

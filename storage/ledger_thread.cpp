@@ -242,10 +242,12 @@ core::Task<bool> LedgerThread::settle_late_events(std::vector<LateEvent> events)
   co_return std::holds_alternative<Settled>(result);
 }
 
-core::Task<bool> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
+core::Task<std::optional<core::UsageKept>> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
   Command command{.action = std::move(snapshot), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_if_writable(std::move(command));
-  co_return std::holds_alternative<Settled>(result);
+  CommandResult result = co_await submit_if_writable(std::move(command));
+  std::optional<core::UsageKept> kept;
+  if (auto* const done = std::get_if<core::UsageKept>(&result)) kept = std::move(*done);
+  co_return kept;
 }
 
 // Reads only: a rescue needs it on a full disk, too.

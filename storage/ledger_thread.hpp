@@ -73,7 +73,8 @@ class LedgerThread final : public core::Ledger,
       core::CallerKey user) override;
 
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
-  [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override;
+  [[nodiscard]] core::Task<std::optional<core::UsageKept>> record_usage(
+      core::UsageSnapshot snapshot) override;
 
   [[nodiscard]] core::Task<core::Result<core::EventCounts, core::EventsRefused>> record(
       core::PageEvents events) override;

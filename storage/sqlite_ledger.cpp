@@ -249,10 +249,10 @@ CommandResult SqliteLedger::run(Command const& command) {
 CommandResult SqliteLedger::record(core::UsageSnapshot const& snapshot) {
   std::int64_t const app = packs_.app(snapshot.appid, snapshot.as_of);
   packs_.flush();
-  CommandResult result = Settled{};
+  CommandResult result;
   try {
     Savepoint savepoint(connection_);
-    usage_.record(snapshot, app);
+    result = usage_.record(snapshot, app);
     savepoint.release();
   } catch (SqliteError const& error) {
     if (!error.is_constraint()) throw;

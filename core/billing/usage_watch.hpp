@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,10 @@ class UsageWatch {
   /// Something has happened to a pack: WeChat is asked at once, or as soon as is polite.
   void ask_soon();
 
+  /// Has WeChat asked now, and returns when its figures of both kinds are kept; those of the last
+  /// limits::usage_interval_min are taken for it. False when they did not come by then.
+  [[nodiscard]] Task<bool> ask_now(SteadyTime deadline);
+
  private:
   /// One kind's turn.
   struct Round {
@@ -52,11 +57,14 @@ class UsageWatch {
     bool is_wanted_again = false;
     bool has_told = false;
     bool has_told_exempt = false;
+    bool is_kept = false;                 // what was answered last
+    std::set<std::string> told_left_out;  // packs
   };
 
   [[nodiscard]] Task<> ask(Round& round);
   [[nodiscard]] Task<Result<UsageSnapshot, UsageFailure>> fetch(Kind kind);
   [[nodiscard]] Task<> fetch_average(Round& round);
+  void tell(Round& round, UsageKept const& kept);
   void take(Round& round, UsageSnapshot const& snapshot);
   void take(Round& round, UsageFailure const& failure);
 
@@ -67,6 +75,7 @@ class UsageWatch {
   std::array<Round, 2> rounds_{Round{.kind = Kind::quick}, Round{.kind = Kind::realtime}};
   bool stopping_ = false;
   Signal wake_;
+  Signal answered_;
 };
 
 }  // namespace onetap::core

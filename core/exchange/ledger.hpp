@@ -200,8 +200,9 @@ struct Trace {
     std::string request_id;
     WallTime at;
   };
-  std::optional<WallTime> issued;  // when a page got it, at the latest, if one told
-  std::optional<Use> used;         // the consumption that had its number
+  std::optional<WallTime>
+      issued;               // when a page had it, by our clock: the first that told of it was heard then
+  std::optional<Use> used;  // the consumption that had its number
 };
 
 using RecordResult = std::variant<Recorded, Stored, NotYours, Unavailable>;

@@ -55,6 +55,12 @@ class OperatorBody : public BodyReader {
     if (*at < 0 || *at > end_of_time) fault(std::string(name) + " must be unix seconds");
     return core::wall_time_of_unix_ms(std::clamp<std::int64_t>(*at, 0, end_of_time) * 1000);
   }
+  std::string note() {
+    constexpr std::size_t note_bytes_max = 1000;
+    std::string text(required("note"));
+    if (text.empty() || text.size() > note_bytes_max) fault("note must be 1 to 1000 bytes");
+    return text;
+  }
   // The server's own folder is nothing a caller should have to know.
   std::string absolute_path(std::string_view name, std::string_view path) {
     if (!path.starts_with('/') || path.ends_with('/') || path.find('\0') != std::string_view::npos)
@@ -146,9 +152,7 @@ core::Task<Response> OperatorApi::resolve(Request const& request) {
   if (as != "lost" && as != "free") body.fault("as must be lost or free");
   admin::Resolve act{.consumption = id_in(request.path),
                      .as = as == "free" ? core::State::free : core::State::lost,
-                     .note = std::string(body.required("note"))};
-  constexpr std::size_t note_bytes_max = 1000;
-  if (act.note.empty() || act.note.size() > note_bytes_max) body.fault("note must be 1 to 1000 bytes");
+                     .note = body.note()};
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = std::move(act), .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
@@ -178,6 +182,26 @@ core::Task<Response> OperatorApi::price_pack(Request const& request) {
                              .price_micro_yuan = body.required_integer("priceMicroYuan").value_or(0)};
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = act, .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::book_leak(Request const& request) {
+  OperatorBody body(request.body);
+  admin::BookLeak act{.pack = body.required_integer("pack").value_or(0),
+                      .units = body.required_integer("units").value_or(0),
+                      .note = body.note()};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
+  admin::Command command{.act = std::move(act), .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::book_refund(Request const& request) {
+  OperatorBody body(request.body);
+  admin::BookRefund act{.pack = body.required_integer("pack").value_or(0),
+                        .units = body.optional_integer("units"),
+                        .note = body.note()};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
+  admin::Command command{.act = std::move(act), .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
 }
 

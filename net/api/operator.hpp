@@ -37,6 +37,10 @@ class OperatorApi {
   [[nodiscard]] core::Task<Response> add_pack(Request const& request);
   /// POST /api/commands/pack-price {"pack","priceMicroYuan"}
   [[nodiscard]] core::Task<Response> price_pack(Request const& request);
+  /// POST /api/commands/leak {"pack","units","note"}
+  [[nodiscard]] core::Task<Response> book_leak(Request const& request);
+  /// POST /api/commands/refund {"pack","units"?,"note"}; without units all that is left
+  [[nodiscard]] core::Task<Response> book_refund(Request const& request);
   /// POST /api/commands/erase {"phoneKey"} or {"userKey"}: hex of the keyed digest, never the number
   [[nodiscard]] core::Task<Response> erase(Request const& request);
   /// POST /api/commands/backup {"file"}: an absolute path on the server's machine, where nothing is yet

@@ -71,7 +71,7 @@ Router public_routes(PublicSurface surface) {
           refusal_response};
 }
 
-Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
+Router operator_routes(OperatorApi& operators, ReconciliationApi& reconciliation, Unreadiness unreadiness) {
   auto const ready = [unreadiness = std::move(unreadiness)](Request const& request) {
     return readyz(request, unreadiness);
   };
@@ -80,15 +80,25 @@ Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
     auto handle = [&operators, method](Request const& request) { return (operators.*method)(request); };
     return Route{.method = "POST", .path = path, .body = Body::json, .handle = handle, .admit = admit};
   };
+  auto const show_reconciliation = [&](Request const& request) { return reconciliation.show(request); };
+  auto const ask_wechat = [&](Request const& request) { return reconciliation.ask(request); };
   return {{
               {.method = "GET", .path = "/healthz", .handle = healthz},
               {.method = "GET", .path = "/readyz", .handle = ready},
               post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
               post("/api/commands/pack-add", &OperatorApi::add_pack),
               post("/api/commands/pack-price", &OperatorApi::price_pack),
+              post("/api/commands/leak", &OperatorApi::book_leak),
+              post("/api/commands/refund", &OperatorApi::book_refund),
               post("/api/commands/erase", &OperatorApi::erase),
               post("/api/commands/backup", &OperatorApi::back_up),
               post("/api/commands/key-rotate", &OperatorApi::rotate_key),
+              {.method = "GET", .path = "/api/reconciliation", .handle = show_reconciliation, .admit = admit},
+              {.method = "POST",
+               .path = "/api/reconcile",
+               .body = Body::json,
+               .handle = ask_wechat,
+               .admit = admit},
           },
           refusal_response};
 }

@@ -5,6 +5,7 @@
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
 #include "net/api/push.hpp"
+#include "net/api/reconciliation.hpp"
 #include "net/api/session.hpp"
 #include "net/server/load_monitor.hpp"
 #include "net/server/router.hpp"
@@ -25,7 +26,8 @@ struct PublicSurface {
 /// The public listener's surface.
 [[nodiscard]] Router public_routes(PublicSurface surface);
 
-/// The operator listener's surface. `operators` outlives the router.
-[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);
+/// The operator listener's surface. `operators` and `reconciliation` outlive the router.
+[[nodiscard]] Router operator_routes(OperatorApi& operators, ReconciliationApi& reconciliation,
+                                     Unreadiness unreadiness);
 
 }  // namespace onetap::net

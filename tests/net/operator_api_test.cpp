@@ -45,17 +45,42 @@ class NotedUpkeep final : public core::LedgerUpkeep {
   admin::Answer answer{boost::system::in_place_value, admin::Done{.id = 0, .count = 3, .sentence = "copied"}};
 };
 
+/// Notes which day was asked for, and whether WeChat was.
+class NotedReconciliations final : public core::Reconciliations {
+ public:
+  [[nodiscard]] core::Task<bool> ask_wechat() override {
+    ++asked;
+    co_return answers;
+  }
+  [[nodiscard]] core::Task<core::Result<std::string, admin::Refusal>> compare(std::string day) override {
+    days.push_back(std::move(day));
+    co_return compared;
+  }
+
+  int asked = 0;
+  bool answers = true;
+  std::vector<std::string> days;
+  core::Result<std::string, admin::Refusal> compared{boost::system::in_place_value, "[{\"pack\": 2}]"};
+};
+
 struct Stage {
   explicit Stage(std::optional<core::OperatorToken> token = std::nullopt, std::string address = "127.0.0.1")
       : api(ledger, upkeep, clock, log, {.token = std::move(token), .address = std::move(address)}),
-        router(net::operator_routes(api, [] { return std::vector<std::string>(); })) {}
+        router(net::operator_routes(api, reconciliation, [] { return std::vector<std::string>(); })) {}
 
   net::Response post(std::string const& path, std::string const& body,
                      std::vector<net::Header> headers = {}) {
+    return send("POST", path, "", body, std::move(headers));
+  }
+  net::Response get(std::string const& path, std::string const& query = {}) {
+    return send("GET", path, query, "", {});
+  }
+  net::Response send(std::string const& method, std::string const& path, std::string const& query,
+                     std::string const& body, std::vector<net::Header> headers) {
     if (headers.empty()) headers = {{.name = "Host", .value = "127.0.0.1:8444"}};
-    net::Request request{.method = "POST", .path = path, .query = {}, .headers = headers, .body = body};
+    net::Request request{.method = method, .path = path, .query = query, .headers = headers, .body = body};
     request.request_id = "r-1";
-    net::Router::Match const match = router.match("POST", path);
+    net::Router::Match const match = router.match(method, path);
     REQUIRE(match.route != nullptr);
     if (auto refused = match.route->admit(request)) return *refused;
     auto handled = start(loop, match.route->handle(request));
@@ -74,6 +99,8 @@ struct Stage {
                 core::LogLevel::error, [] { return core::WallTime{}; }};
   NotedAdmin ledger;
   NotedUpkeep upkeep;
+  NotedReconciliations reconciliations;
+  net::ReconciliationApi reconciliation{reconciliations};
   net::OperatorApi api;
   net::Router router;
 };
@@ -100,6 +127,61 @@ TEST_CASE("a doubt is resolved by its id, as lost or free, with a note") {
   CHECK(act.as == core::State::free);
   CHECK(act.note == "usage did not move");
   CHECK(stage.ledger.commands.front().at == stage.clock.wall());
+}
+
+TEST_CASE("a leak and a refund are booked with their notes; without units a refund takes all") {
+  SUBCASE("leak") {
+    Stage stage;
+    CHECK(stage.post("/api/commands/leak", R"({"pack":2,"units":3,"note":"the bill"})").status == 200);
+    auto const act = only_act<admin::BookLeak>(stage);
+    CHECK(act.pack == 2);
+    CHECK(act.units == 3);
+    CHECK(act.note == "the bill");
+  }
+  SUBCASE("refund") {
+    Stage stage;
+    CHECK(stage.post("/api/commands/refund", R"({"pack":2,"note":"bought twice"})").status == 200);
+    CHECK_FALSE(only_act<admin::BookRefund>(stage).units.has_value());
+    CHECK(only_act<admin::BookRefund>(stage).note == "bought twice");
+  }
+  SUBCASE("never without a note") {
+    Stage stage;
+    for (std::string const path : {"/api/commands/leak", "/api/commands/refund"}) {
+      CHECK(stage.post(path, R"({"pack":2,"units":3})").status == 400);
+      CHECK(stage.post(path, R"({"pack":2,"units":3,"note":""})").status == 400);
+    }
+    CHECK(stage.ledger.commands.empty());
+  }
+}
+
+TEST_CASE(
+    "WeChat's count is shown beside the ledger's, of a day or of all; WeChat is asked when that is wanted") {
+  Stage stage;
+  CHECK(stage.get("/api/reconciliation").body == R"([{"pack": 2}])");
+  CHECK(stage.get("/api/reconciliation", "day=2026-11-22").status == 200);
+  CHECK(stage.reconciliations.days == std::vector<std::string>{"", "2026-11-22"});
+  CHECK(stage.reconciliations.asked == 0);
+  json::value const compared = json::parse(stage.post("/api/reconcile", "{}").body);
+  CHECK(compared.at("asked").as_bool());
+  CHECK(compared.at("packs").at(0).at("pack").as_int64() == 2);
+  CHECK(stage.reconciliations.asked == 1);
+  stage.reconciliations.answers = false;
+  json::value const asked = json::parse(stage.post("/api/reconcile", R"({"askOnly":true})").body);
+  CHECK_FALSE(asked.at("asked").as_bool());
+  CHECK(asked.as_object().if_contains("packs") == nullptr);
+}
+
+TEST_CASE("what cannot be compared is said with the status that fits") {
+  Stage stage;
+  auto const refused = [](admin::Refusal::Kind kind) {
+    return core::Result<std::string, admin::Refusal>(boost::system::in_place_error,
+                                                     admin::Refusal{.kind = kind, .sentence = "why"});
+  };
+  stage.reconciliations.compared = refused(admin::Refusal::Kind::invalid);
+  CHECK(stage.get("/api/reconciliation", "day=yesterday").status == 400);
+  stage.reconciliations.compared = refused(admin::Refusal::Kind::unavailable);
+  CHECK(stage.get("/api/reconciliation").status == 503);
+  CHECK(stage.post("/api/reconcile", R"({"askOnly":7})").status == 400);
 }
 
 TEST_CASE("what cannot be meant is refused before the ledger hears of it") {
