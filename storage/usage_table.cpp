@@ -111,33 +111,39 @@ bool UsageTable::is_older_than_the_ledger(core::UsageSnapshot const& snapshot, c
   return rows.next() && rows.integer(0) != 0;
 }
 
-// At first sight WeChat's figures lag behind what was burnt before: what comes of it later is opening, too.
-// Once they have caught up with that time, the codes that they may still lack are all that can hide some of
-// it.
+// At first sight WeChat's figures lag behind what was burnt before: what comes of it within so many minutes
+// is opening, too. The codes that these figures may still lack are all that can hide some of it for longer.
 void UsageTable::grow_opening(std::int64_t id, core::PackUsage const& pack, core::WallTime as_of) {
-  std::int64_t seen_at = 0;
-  std::optional<std::int64_t> units_max;
+  core::milliseconds const lag = core::limits::usage_lag_max;
+  std::int64_t units_max = 0;
   std::int64_t before = 0;
   std::int64_t charged = 0;
   std::int64_t in_doubt = 0;
   {
     Rows rows = find_opening_.query({id});
     if (!rows.next()) return;
-    seen_at = rows.integer(0);
-    units_max = rows.integer_or_none(1);
+    core::WallTime const caught_up = core::wall_time_of_unix_ms(rows.integer(0)) + lag;
+    if (as_of < caught_up) return;
     before = rows.integer(2);
     charged = rows.integer(3);
     in_doubt = rows.integer(4);
-  }
-  core::milliseconds const lag = core::limits::usage_lag_max;
-  if (!units_max && core::unix_ms(as_of) >= seen_at + lag.count()) {
-    Rows rows = count_codes_.query({id, core::unix_ms(as_of) - lag.count()});
-    std::int64_t const young = rows.next() ? rows.integer(0) : 0;
-    units_max = std::max(before, pack.used - (charged - young));
-    set_opening_.run({id, *units_max});
+    if (rows.is_null(1)) {
+      // Much later it would be a leak.
+      bool const is_just_in_time = as_of < caught_up + lag;
+      std::int64_t const old = charged - count_codes_since(id, as_of - lag);
+      units_max = is_just_in_time ? std::max(before, pack.used - old) : before;
+      set_opening_.run({id, units_max});
+    } else {
+      units_max = rows.integer(1);
+    }
   }
   std::int64_t const more = pack.used - before - charged - in_doubt;
-  bookkeeper_.open_with(id, units_max ? std::min(more, *units_max - before) : more, as_of);
+  bookkeeper_.open_with(id, std::min(more, units_max - before), as_of);
+}
+
+std::int64_t UsageTable::count_codes_since(std::int64_t pack, core::WallTime time) {
+  Rows rows = count_codes_.query({pack, core::unix_ms(time)});
+  return rows.next() ? rows.integer(0) : 0;
 }
 
 }  // namespace onetap::storage

@@ -25,6 +25,7 @@ class UsageTable {
                                         std::int64_t app);
   [[nodiscard]] bool is_older_than_the_ledger(core::UsageSnapshot const& snapshot,
                                               core::PackUsage const& pack, std::int64_t app);
+  [[nodiscard]] std::int64_t count_codes_since(std::int64_t pack, core::WallTime time);
   void grow_opening(std::int64_t id, core::PackUsage const& pack, core::WallTime as_of);
 
   Bookkeeper& bookkeeper_;

@@ -19,6 +19,7 @@ UPDATE pack SET starts_at = ?2, ends_at = ?3
 WHERE id = ?1 AND (starts_at IS NOT ?2 OR ends_at IS NOT ?3);
 
 -- Writes nothing where WeChat and we say what we said within the hour; of a pack that is over, where WeChat does.
+-- But once more when the newest code is ten minutes old: then WeChat has counted it, or it never will.
 -- ?7 is when WeChat was asked: from the newest code back to the first that had come by then.
 -- name: insert_usage_snapshot
 INSERT INTO usage_snapshot (pack, wx_all, wx_used, status, starts_at, ends_at, as_of, last_consumption)
@@ -29,7 +30,9 @@ WHERE NOT EXISTS (
   SELECT 1 FROM usage_snapshot AS s
   WHERE s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = ?1)
     AND s.wx_all = ?2 AND s.wx_used = ?3 AND s.status IS ?4 AND s.starts_at IS ?5 AND s.ends_at IS ?6
-    AND (s.last_consumption = newest.id OR ?4 = 3)
+    AND (?4 = 3 OR (s.last_consumption = newest.id AND NOT (
+      s.as_of <= ?7 - 600000
+      AND EXISTS (SELECT 1 FROM consumption AS c WHERE c.id = newest.id AND c.created_at > s.as_of - 600000))))
     AND s.as_of BETWEEN ?7 - 3600000 AND ?7
 );
 

@@ -177,7 +177,7 @@ JOIN app AS a ON a.id = p.app
 WHERE c.id > ?3 AND c.id <= ?4 AND c.state IN ('ok', 'lost') AND a.appid = ?1 AND p.kind = ?2
   AND NOT EXISTS (SELECT 1 FROM usage_snapshot AS s WHERE s.pack = p.id);
 
--- WeChat's figures of pack ?1 before and after a gap, ?2 to ?3.
+-- WeChat's figures of pack ?1 before and after a gap, ?2 to ?3; they lag by up to ten minutes.
 -- name: figures_around
 SELECT coalesce(b.wx_used,
     (SELECT o.units FROM pack_balance AS o WHERE o.pack = p.id AND o.account = 'before'), 0) AS used_at_first,
@@ -187,8 +187,9 @@ FROM pack AS p
 LEFT JOIN usage_snapshot AS b
   ON b.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of <= ?2)
 JOIN usage_snapshot AS e
-  ON e.id = coalesce((SELECT min(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of >= ?3),
-                     (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of > ?2))
+  ON e.id = coalesce(
+    (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of > ?2 AND n.as_of <= ?3 + 600000),
+    (SELECT min(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of > ?2))
 WHERE p.id = ?1;
 
 -- Those that end after ?1 and begin before ?2.

@@ -304,8 +304,8 @@ TEST_CASE("whoever asks now is told when no figures come") {
     bench.charges.holds = true;
     bench.charges.clock = &bench.clock;
   }
-  auto asked = start(bench.loop, bench.watch.ask_now(bench.clock.steady() + 8s));
-  bench.advance(8s);
+  auto asked = start(bench.loop, bench.watch.ask_now(bench.clock.steady() + 3s));
+  bench.advance(3s);
   CHECK_FALSE(asked.value());
   bench.charges.let_go();
 }
