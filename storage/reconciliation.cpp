@@ -166,11 +166,17 @@ std::vector<Books> read_books(Reports& reports, std::string const& appid, std::o
   return day ? read_day(reports, appid, *day) : read_lives(reports, appid);
 }
 
+// What was booked as a leak explains no other: first the codes that never came, then those that were refused.
 std::int64_t count_rejected(Reports& reports, Books const& books, std::optional<Day> const& day) {
-  Table const table = reports.named(
-      "rejected_codes", {books.appid, core::to_string(books.kind), day ? unix_ms(day->from) : std::int64_t{0},
-                         day ? unix_ms(day->until) : end_of_time});
-  return integer_at(table, 0, "codes");
+  std::string_view const kind = core::to_string(books.kind);
+  Table const table =
+      reports.named("rejected_codes", {books.appid, kind, day ? unix_ms(day->from) : std::int64_t{0},
+                                       day ? unix_ms(day->until) : end_of_time});
+  std::int64_t const rejected = integer_at(table, 0, "codes");
+  if (day) return rejected;
+  std::int64_t const leaks = Reader(reports).one("leaks_of_kind", {books.appid, kind});
+  std::int64_t const booked = std::max<std::int64_t>(0, leaks - never_presented(reports, books, ""));
+  return std::max<std::int64_t>(0, rejected - booked);
 }
 
 }  // namespace onetap::storage

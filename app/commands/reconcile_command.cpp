@@ -90,10 +90,10 @@ int print_evidence(storage::Reports& reports, ReconcileArguments const& argument
 }
 
 int run(LedgerAccess const& access, ReconcileArguments const& arguments) {
-  bool const is_of_the_past = !arguments.day.empty() && arguments.day < china_day(wall_now());
-  if (arguments.evidence.empty() && !is_of_the_past) ask_wechat(access);
   auto reports = access.reports();
   if (!reports) return fail(exit_not_compared, reports.error());
+  bool const is_of_the_past = !arguments.day.empty() && arguments.day < china_day(wall_now());
+  if (arguments.evidence.empty() && !is_of_the_past) ask_wechat(access);
   return arguments.evidence.empty() ? compare(*reports, arguments) : print_evidence(*reports, arguments);
 }
 

@@ -86,10 +86,11 @@ ON CONFLICT (app, event_id) DO NOTHING;
 -- name: count_events
 SELECT coalesce((SELECT max(e.id) FROM event AS e) - (SELECT min(e.id) FROM event AS e) + 1, 0);
 
--- What is known of a refused code: the page's clock says anything, but it got the code no later than we heard
--- of it. Whoever tells of a code a thousand times is believed a few times.
+-- What is known of a refused code: a page that told of it at once got it no later than we heard of it, whatever
+-- its clock says; one that kept the event is believed but for a minute by which its clock may be behind. Whoever
+-- tells of a code a thousand times is believed a few times.
 -- name: trace_code
-SELECT e.received_at AS issued_at, c.id, c.request_id, c.finished_at
+SELECT min(e.at + 60000, e.received_at) AS issued_at, c.id, c.request_id, c.finished_at
 FROM event AS e
 LEFT JOIN consumption AS c ON c.id = e.consumption AND c.state IN ('ok', 'lost')
 WHERE e.type = 'issued' AND e.code_key = ?1

@@ -40,9 +40,9 @@ TEST_CASE("packs stand in a table of which each line fits a terminal, and the ex
     CHECK(app::display_width(line) <= 100);
   }
   CHECK(text.starts_with("app wx0123456789abcdef, quick: WeChat's figures of 2026-11-22 12:00:00\n"));
-  CHECK(text.find("  2     trial             1000     1000        0     0      0       0      0  AGREES\n") !=
+  CHECK(text.find("     2  trial             1000     1000        0     0      0       0      0  AGREES\n") !=
         std::string::npos);
-  CHECK(text.find("  31    …277692477440  8123460  1000000  7123450     7      1       1     +3  "
+  CHECK(text.find("    31  …277692477440  8123460  1000000  7123450     7      1       1     +3  "
                   "WECHAT_COUNTS_MORE\n") != std::string::npos);
   CHECK(text.find("\n  pack 31 (ZY2823973277692477440)\n      +1  doubt") != std::string::npos);
   CHECK(text.find("\n      +1  never_presented") != std::string::npos);
