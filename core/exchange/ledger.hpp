@@ -200,8 +200,8 @@ struct Trace {
     std::string request_id;
     WallTime at;
   };
-  std::optional<WallTime>
-      issued;               // when a page had it, by our clock: the first that told of it was heard then
+  // By when a page had it: when it was first told of, or earlier by the page's clock, less a minute for that.
+  std::optional<WallTime> issued;
   std::optional<Use> used;  // the consumption that had its number
 };
 
