@@ -47,7 +47,8 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
                       [this](core::Kind kind, std::optional<core::CallerKey> const& user) {
                         standing_.counted(kind);
                         caps_.counted(user, clock_.wall());
-                      }},
+                      },
+                  .observer = own.observer},
                  own.wechat_answer_time),
       logins_({.clock = shared.clock,
                .wechat = shared.wechat,

@@ -42,6 +42,7 @@ class MiniProgram {
     core::seconds usage_poll;
     core::QuotaLow quota_low;
     core::DailyLimits daily_limits;
+    core::ExchangeObserver* observer = nullptr;  // outlives it; null: nobody counts
   };
   using TokenSourceFor = std::function<std::unique_ptr<core::TokenSource>(core::AppAccount const&)>;
 
@@ -63,6 +64,7 @@ class MiniProgram {
   /// Codes of today, of an earlier run.
   void count(core::CodesOfUser const& codes);
   [[nodiscard]] core::UsageWatch& usage() { return usage_; }
+  [[nodiscard]] core::QuotaStanding const& standing() const { return standing_; }
 
   /// WeChat has pushed: a line for the operator, and pages hear of it. WeChat is asked for its figures soon.
   void hear(core::PushEvent const& event);

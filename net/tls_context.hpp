@@ -25,6 +25,9 @@ class TlsContext {
   /// A server's: why its certificate is of no use at this time; none when it is good.
   [[nodiscard]] std::optional<std::string> validity_fault(core::WallTime now) const;
 
+  /// A server's: when its certificate ends; none where it has none.
+  [[nodiscard]] std::optional<core::WallTime> valid_until() const;
+
   /// A client's, which verifies chain and host name. `ca_pem` empty: the system's store.
   [[nodiscard]] static core::Result<TlsContext, std::string> client(std::string_view ca_pem);
 

@@ -55,11 +55,28 @@ Quota QuotaStanding::quota(Kind kind) const {
   return said;
 }
 
-bool QuotaStanding::is_low(OfKind const& of) const {
+std::optional<QuotaFigures> QuotaStanding::figures(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  if (found == of_kinds_.end() || !found->second.as_of) return std::nullopt;
+  OfKind const& of = found->second;
+  QuotaFigures figures{.as_of = *of.as_of, .units = of.units, .left = left_of(of)};
+  if (of.units > 0 && of.units_a_month > 0)
+    figures.days_left = static_cast<double>(figures.left) / units_a_day(of);
+  return figures;
+}
+
+std::int64_t QuotaStanding::left_of(OfKind const& of) {
+  return std::max<std::int64_t>(0, of.left - of.counted_since);
+}
+
+double QuotaStanding::units_a_day(OfKind const& of) {
   constexpr double days_a_month = 30;
-  auto const left = static_cast<double>(std::max<std::int64_t>(0, of.left - of.counted_since));
-  double const a_day = static_cast<double>(of.units_a_month) / days_a_month;
-  return left < low_.share * static_cast<double>(of.units) || left < low_.days * a_day;
+  return static_cast<double>(of.units_a_month) / days_a_month;
+}
+
+bool QuotaStanding::is_low(OfKind const& of) const {
+  auto const left = static_cast<double>(left_of(of));
+  return left < low_.share * static_cast<double>(of.units) || left < low_.days * units_a_day(of);
 }
 
 }  // namespace onetap::core

@@ -17,6 +17,14 @@ struct QuotaLow {
   double days = 3;     // that what is left lasts, at the rate of late
 };
 
+/// What WeChat has told of one kind's packs in force, and what came since.
+struct QuotaFigures {
+  WallTime as_of{};
+  std::int64_t units = 0;  // 0: exempt from fees, or nothing is in force
+  std::int64_t left = 0;   // by WeChat's figures, less what this server has counted since; not below 0
+  std::optional<double> days_left{};  // at WeChat's average of late; none: it is not known
+};
+
 /// How much quota one mini program has left, as far as WeChat tells, from memory (contract, GET
 /// /phone/quota). Only WeChat says `exhausted`; what this server has counted since its last figures makes it
 /// `low` at most.
@@ -35,6 +43,8 @@ class QuotaStanding {
   void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
 
   [[nodiscard]] Quota quota(Kind kind) const;
+  /// None until WeChat has told.
+  [[nodiscard]] std::optional<QuotaFigures> figures(Kind kind) const;
 
  private:
   struct OfKind {
@@ -50,6 +60,8 @@ class QuotaStanding {
     std::optional<std::set<std::string>> packs_when_told{};  // none: they were not known then
   };
 
+  [[nodiscard]] static std::int64_t left_of(OfKind const& of);
+  [[nodiscard]] static double units_a_day(OfKind const& of);
   [[nodiscard]] bool is_low(OfKind const& of) const;
 
   QuotaLow low_;

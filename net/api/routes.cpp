@@ -71,9 +71,12 @@ Router public_routes(PublicSurface surface) {
           refusal_response};
 }
 
-Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
+Router operator_routes(OperatorApi& operators, Unreadiness unreadiness, MetricsText metrics_text) {
   auto const ready = [unreadiness = std::move(unreadiness)](Request const& request) {
     return readyz(request, unreadiness);
+  };
+  auto const measured = [metrics_text = std::move(metrics_text)](Request const& request) {
+    return metrics(request, metrics_text);
   };
   auto const admit = [&operators](Request const& request) { return operators.admit(request); };
   auto const post = [&](std::string_view path, auto method) {
@@ -83,6 +86,7 @@ Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
   return {{
               {.method = "GET", .path = "/healthz", .handle = healthz},
               {.method = "GET", .path = "/readyz", .handle = ready},
+              {.method = "GET", .path = "/metrics", .handle = measured, .admit = admit},
               post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
               post("/api/commands/pack-add", &OperatorApi::add_pack),
               post("/api/commands/pack-price", &OperatorApi::price_pack),

@@ -26,6 +26,7 @@ struct PublicSurface {
 [[nodiscard]] Router public_routes(PublicSurface surface);
 
 /// The operator listener's surface. `operators` outlives the router.
-[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);
+[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness,
+                                     MetricsText metrics_text);
 
 }  // namespace onetap::net

@@ -205,6 +205,7 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   Router::Match const match = context_.router.match(request.method, request.path);
   request.path_is_known = match.route != nullptr || match.refusal != Refusal::not_found;
   std::optional<Response> early;
+  manner.route = match.route;
   if (match.route == nullptr) {
     early = context_.router.refuse(match.refusal, match.allowed_methods, request);
   } else if (match.route->admit) {
@@ -309,7 +310,17 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
                              .answered = !written,
                              .kind = manner.logged_as});
   }
+  if (context_.options.observe) tell_observer(request, response, manner.route);
   co_return written || last ? Next::close : Next::keep;
+}
+
+void Connection::tell_observer(Request const& request, Response const& response, Route const* route) const {
+  std::vector<Route> const& routes = context_.router.routes();
+  std::size_t const place = route == nullptr ? routes.size() : static_cast<std::size_t>(route - routes.data());
+  context_.options.observe({.route = place,
+                            .status = response.status,
+                            .problem = response.problem,
+                            .took = context_.clock.steady() - request.arrived});
 }
 
 std::string Connection::request_id(Request const& request) const {

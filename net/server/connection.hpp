@@ -54,6 +54,7 @@ class Connection {
     bool keep_alive = false;
     bool head_only = false;
     RequestLog::Kind logged_as = RequestLog::Kind::of_its_own;
+    Route const* route = nullptr;  // null: the request fits none
   };
 
   [[nodiscard]] core::Task<bool> learn_source();
@@ -68,6 +69,7 @@ class Connection {
   [[nodiscard]] core::Task<Response> answer(Request const& request, Route const& route) const;
   [[nodiscard]] core::Task<Next> refuse_head(Refusal refusal, std::string head);
   [[nodiscard]] core::Task<Next> write(Request const& request, Response response, Manner manner);
+  void tell_observer(Request const& request, Response const& response, Route const* route) const;
   [[nodiscard]] std::string request_id(Request const& request) const;
 
   Stream stream_;

@@ -48,7 +48,8 @@ class NotedUpkeep final : public core::LedgerUpkeep {
 struct Stage {
   explicit Stage(std::optional<core::OperatorToken> token = std::nullopt, std::string address = "127.0.0.1")
       : api(ledger, upkeep, clock, log, {.token = std::move(token), .address = std::move(address)}),
-        router(net::operator_routes(api, [] { return std::vector<std::string>(); })) {}
+        router(net::operator_routes(api, [] { return std::vector<std::string>(); },
+                                    []() -> core::Task<std::string> { co_return "onetap_build_info 1\n"; })) {}
 
   net::Response post(std::string const& path, std::string const& body,
                      std::vector<net::Header> headers = {}) {
