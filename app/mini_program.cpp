@@ -104,6 +104,15 @@ std::string_view MiniProgram::unreadiness() {
   return calls_.refusal() ? "no codes are sent to WeChat at the moment: see the log" : "";
 }
 
+MiniProgramState MiniProgram::state() {
+  return {.appid = appid(),
+          .serves = unreadiness().empty(),
+          .exchanges_in_flight = consuming_.in_flight(),
+          .calls = calls_.statistics(),
+          .token = tokens_.statistics(),
+          .quota = {standing_.figures(core::Kind::quick), standing_.figures(core::Kind::realtime)}};
+}
+
 MiniProgram& MiniPrograms::of(std::string_view appid) const {
   auto const found = std::ranges::find_if(all_, [appid](auto const& each) { return each->appid() == appid; });
   if (found == all_.end()) throw std::logic_error("a mini program that is not served was let in");

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/metrics/server_state.hpp"
 #include "core/billing/daily_caps.hpp"
 #include "core/billing/usage_watch.hpp"
 #include "core/exchange/service.hpp"
@@ -64,13 +65,15 @@ class MiniProgram {
   /// Codes of today, of an earlier run.
   void count(core::CodesOfUser const& codes);
   [[nodiscard]] core::UsageWatch& usage() { return usage_; }
-  [[nodiscard]] core::QuotaStanding const& standing() const { return standing_; }
 
   /// WeChat has pushed: a line for the operator, and pages hear of it. WeChat is asked for its figures soon.
   void hear(core::PushEvent const& event);
 
   /// Why an exchange would fail now, in words for the operator; empty when it would not.
   [[nodiscard]] std::string_view unreadiness();
+
+  /// For GET /metrics.
+  [[nodiscard]] MiniProgramState state();
 
  private:
   core::Log const& log_;

@@ -19,6 +19,8 @@
 #include "app/descriptors.hpp"
 #include "app/event_upkeep.hpp"
 #include "app/keyed_ledger.hpp"
+#include "app/metrics/instruments.hpp"
+#include "app/metrics/metrics.hpp"
 #include "app/mini_program.hpp"
 #include "app/prices.hpp"
 #include "app/sandbox/sandbox.hpp"
@@ -94,6 +96,12 @@ unsigned short port_of(std::string_view address) {
   return port;
 }
 
+std::vector<std::string> appids_of(Settings const& settings) {
+  std::vector<std::string> appids;
+  for (MiniProgramSettings const& each : settings.mini_programs) appids.push_back(each.appid);
+  return appids;
+}
+
 std::string random_seed() {
   std::array<unsigned char, 16> bytes{};
   core::crypto::fill_random(bytes);
@@ -155,11 +163,20 @@ class Server {
         listener_tls_(std::move(parts.listener_tls)),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         keyring_(parts.ledger.keyring),
-        ledger_(std::move(parts.ledger.file), clock_,
-                [this](std::string const& reason) { die_of_disk(reason); }),
+        instruments_(ONETAP_VERSION, settings_.sandbox ? "sandbox" : "real", appids_of(settings_)),
+        ledger_(
+            std::move(parts.ledger.file), clock_, [this](std::string const& reason) { die_of_disk(reason); },
+            [this](std::size_t, std::chrono::steady_clock::duration took) { instruments_.committed(took); }),
         wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_route)),
-        decrypting_(
-            {.clock = clock_, .ledger = ledger_, .sessions = ledger_, .keyring = keyring_, .log = log_}),
+        decrypting_({.clock = clock_,
+                     .ledger = ledger_,
+                     .sessions = ledger_,
+                     .keyring = keyring_,
+                     .log = log_,
+                     .answered =
+                         [this](std::string_view appid, core::PhoneResult const& result) {
+                           instruments_.exchanges_of(appid).decrypted(result);
+                         }}),
         sessions_(session_life(settings_)),
         mini_programs_(make_mini_programs()),
         user_keys_({.clock = clock_,
@@ -188,13 +205,20 @@ class Server {
         events_api_(events_, gate_, keyring_, clock_),
         event_upkeep_(ledger_, clock_, log_, database_of(settings_)),
         load_(clock_, [this] { return ledger_queue_fill(); }),
-        public_(loop_, clock_, log_, net::public_routes(public_surface()), public_options()),
+        public_(make_listener(net::public_routes(public_surface()), public_options())),
         administration_(ledger_, sessions_),
         upkeep_(keyring_, ledger_, clock_, database_of(settings_), settings_.data_key.has_value()),
         operators_(administration_, upkeep_, clock_, log_,
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
-        operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
-                  operator_options()),
+        metrics_({.instruments = instruments_,
+                  .clock = clock_,
+                  .log = log_,
+                  .database = database_of(settings_),
+                  .state = [this] { return state(); }}),
+        operator_(make_listener(
+            net::operator_routes(
+                operators_, [this] { return unreadiness(); }, [this] { return metrics_.text(); }),
+            operator_options())),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {
     use_push_secrets(settings_);
@@ -235,6 +259,9 @@ class Server {
         log_.warn("certificate_of_no_use", {{"what", *fault}});
     }
     wechat_.on_reply([this](core::WeChatReply const& reply) { compare_clocks(reply); });
+    wechat_.on_call([this](net::WeChatCall call, core::WeChatReply const& reply, auto took) {
+      instruments_.called(call, reply, took);
+    });
     say_where();
     if (listen()) {
       resolving_.spawn(wechat_.run());
@@ -247,6 +274,7 @@ class Server {
       tasks_.spawn(session_upkeep_.run());
       tasks_.spawn(event_upkeep_.run());
       tasks_.spawn(load_.run());
+      tasks_.spawn(metrics_.run());
       tasks_.spawn(rotate_ticket_keys());
       tasks_.spawn(obey_signals());
     } else {
@@ -292,7 +320,8 @@ class Server {
                            .wechat_answer_time = settings_.wechat_timeout,
                            .usage_poll = settings_.usage_poll,
                            .quota_low = settings_.quota_low,
-                           .daily_limits = settings_.daily_limits};
+                           .daily_limits = settings_.daily_limits,
+                           .observer = &instruments_.exchanges_of(each.appid)};
       made.add(std::make_unique<MiniProgram>(shared, std::move(own), source_for, random_fraction));
     }
     return made;
@@ -346,6 +375,12 @@ class Server {
             .push = push_api_,
             .quota = quota_source(),
             .events = events_api_};
+  }
+
+  [[nodiscard]] net::HttpServer make_listener(net::Router router, net::HttpServerOptions options) {
+    RequestInstruments& requests = instruments_.requests_of(options.listener, router.routes());
+    options.observe = [&requests](net::AnsweredRequest const& request) { requests.observe(request); };
+    return {loop_, clock_, log_, std::move(router), std::move(options)};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {
@@ -425,8 +460,22 @@ class Server {
     constexpr auto rhythm = std::chrono::seconds(5);
     while (!stopping_) {
       ledger_.request_maintenance();
+      look_at_wal();
       [[maybe_unused]] bool const told = co_await clock_.wait(stop_, clock_.steady() + rhythm);
     }
+  }
+
+  // An operator's forgotten transaction: what was erased can still be read in the log.
+  void look_at_wal() {
+    core::SteadyTime const now = clock_.steady();
+    auto const since = ledger_.statistics().wal_kept_since;
+    if (!since || now - *since < limits::wal_kept_alarm || !wal_alarm_.happened(now)) return;
+    auto const seconds = std::chrono::floor<std::chrono::seconds>(now - *since);
+    log_.error("wal_kept_by_reader",
+               {{"seconds", seconds.count()},
+                {"hint",
+                 "somebody reads the ledger in one long transaction, so numbers that were erased are still "
+                 "in its write-ahead log: end that sqlite3 shell or report"}});
   }
 
   // A stolen key opens the sessions of a day, and not those of the process's life.
@@ -447,6 +496,26 @@ class Server {
                              {"hint",
                               "put this machine's clock right (NTP): at 5 minutes off nothing is "
                               "exchanged any more"}});
+  }
+
+  /// For GET /metrics.
+  [[nodiscard]] ServerState state() {
+    core::SteadyTime const now = clock_.steady();
+    ServerState state{.now = now,
+                      .ready = unreadiness().empty(),
+                      .ledger_writable = ledger_.writable(),
+                      .mini_programs = {},
+                      .ledger = ledger_.statistics(),
+                      .lines = wechat_.lines(),
+                      .public_connections = public_.connections(),
+                      .operator_connections = operator_.connections(),
+                      .sessions = sessions_.size(),
+                      .shedding = load_.level(),
+                      .pushes = push_.counts(),
+                      .certificate_until = listener_tls_ ? listener_tls_->valid_until() : std::nullopt,
+                      .clock_offset = skew_.offset(clock_.wall(), now)};
+    for (auto const& each : mini_programs_.all()) state.mini_programs.push_back(each->state());
+    return state;
   }
 
   [[nodiscard]] double ledger_queue_fill() const {
@@ -526,6 +595,7 @@ class Server {
     session_upkeep_.stop();
     event_upkeep_.stop();
     load_.stop();
+    metrics_.stop();
     wechat_.stop();
     signals_.cancel();
     bool const tasks_ended = co_await tasks_.join(clock_, deadline);
@@ -574,9 +644,11 @@ class Server {
   std::optional<net::TlsContext> listener_tls_;
   asio::signal_set signals_;
   core::crypto::Keyring keyring_;
+  Instruments instruments_;
   storage::LedgerThread ledger_;
   core::ClockSkew skew_;
   core::Repetition clock_alarm_;
+  core::Repetition wal_alarm_;
   net::WeChatClient wechat_;
   core::DecryptService decrypting_;
   core::SessionBook sessions_;
@@ -596,6 +668,7 @@ class Server {
   Administration administration_;
   Upkeep upkeep_;
   net::OperatorApi operators_;
+  Metrics metrics_;
   net::HttpServer operator_;
   core::Signal stop_;
   bool stopping_ = false;

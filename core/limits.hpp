@@ -161,6 +161,11 @@ inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter 
 // A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.
 inline constexpr auto restored_refusal_time = 6min;
 
+// Metrics, and what a reader holds up.
+inline constexpr auto metrics_patience = 1s;     // of a scrape, for what is read from files
+inline constexpr auto ledger_figures_age = 15s;  // Prometheus's usual rhythm: one reading a scrape
+inline constexpr auto wal_kept_alarm = 60s;      // of an open read transaction: what is erased is not gone
+
 // Stopping: what is in flight is given this long.
 inline constexpr auto drain_time = 10s;
 

@@ -36,7 +36,7 @@ struct LedgerStatistics {
   std::uint64_t events_queued = 0;  // requests of them, now
   std::uint64_t events_accepted = 0;
   std::uint64_t events_forgotten = 0;
-  bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
+  bool wal_truncated = true;                         // false: a reader keeps erased numbers in the WAL
   std::optional<core::SteadyTime> wal_kept_since{};  // then, since when
 };
 

@@ -38,8 +38,8 @@ class DecryptService {
     crypto::Keyring const& keyring;
     Log& log;
     /// Hears what each caller is told.
-    std::function<void(std::string_view appid, PhoneResult const&)> answered =
-        [](std::string_view, PhoneResult const&) {};
+    std::function<void(std::string_view appid, PhoneResult const&)> answered = [](std::string_view,
+                                                                                  PhoneResult const&) {};
   };
 
   explicit DecryptService(Ports ports) : ports_(std::move(ports)) {}

@@ -23,10 +23,10 @@ struct HeldToken {
 
 /// Of one mini program's access_token; counted since the start.
 struct TokenStatistics {
-  std::uint64_t fetched = 0;        // answers with a token
-  std::uint64_t failed = 0;         // answers without, or none
-  std::uint64_t misconfigured = 0;  // answers by which the operator must act
-  std::uint64_t dropped = 0;        // tokens that WeChat refused before their end
+  std::uint64_t fetched = 0;               // answers with a token
+  std::uint64_t failed = 0;                // answers without, or none
+  std::uint64_t misconfigured = 0;         // answers by which the operator must act
+  std::uint64_t dropped = 0;               // tokens that WeChat refused before their end
   std::optional<SteadyTime> fetched_at{};  // of the token that is held; none: there is none
   std::optional<SteadyTime> expires_at{};
 };

@@ -316,7 +316,8 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
 
 void Connection::tell_observer(Request const& request, Response const& response, Route const* route) const {
   std::vector<Route> const& routes = context_.router.routes();
-  std::size_t const place = route == nullptr ? routes.size() : static_cast<std::size_t>(route - routes.data());
+  std::size_t const place =
+      route == nullptr ? routes.size() : static_cast<std::size_t>(route - routes.data());
   context_.options.observe({.route = place,
                             .status = response.status,
                             .problem = response.problem,

@@ -133,8 +133,12 @@ core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_pt
   target += percent_encoded(access_token.reveal());
   json::object body{{"code", code.reveal()}};
   if (!openid.empty()) body["openid"] = openid.reveal();
-  return ask(std::move(line), {.call = WeChatCall::get_user_phone_number, .method = "POST", .target = std::move(target), .body = json::serialize(body)},
-              answer_time, deadline);
+  return ask(std::move(line),
+             {.call = WeChatCall::get_user_phone_number,
+              .method = "POST",
+              .target = std::move(target),
+              .body = json::serialize(body)},
+             answer_time, deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_access_token(core::TokenEndpoint endpoint, std::string appid,
@@ -143,19 +147,26 @@ core::Task<core::WeChatReply> WeChatClient::get_access_token(core::TokenEndpoint
   if (endpoint == core::TokenEndpoint::plain) {
     std::string target = "/cgi-bin/token?grant_type=client_credential&appid=" + percent_encoded(appid) +
                          "&secret=" + percent_encoded(secret.reveal());
-    return send({.call = WeChatCall::get_access_token, .method = "GET", .target = std::move(target), .body = {}}, deadline);
+    return send(
+        {.call = WeChatCall::get_access_token, .method = "GET", .target = std::move(target), .body = {}},
+        deadline);
   }
   std::string body = json::serialize(json::object{{"grant_type", "client_credential"},
                                                   {"appid", appid},
                                                   {"secret", secret.reveal()},
                                                   {"force_refresh", false}});
-  return send({.call = WeChatCall::get_access_token, .method = "POST", .target = "/cgi-bin/stable_token", .body = std::move(body)}, deadline);
+  return send({.call = WeChatCall::get_access_token,
+               .method = "POST",
+               .target = "/cgi-bin/stable_token",
+               .body = std::move(body)},
+              deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_api_quota(core::AccessToken access_token,
                                                           core::SteadyTime deadline) {
   std::string target = "/cgi-bin/openapi/quota/get?access_token=" + percent_encoded(access_token.reveal());
-  return send({.call = WeChatCall::get_api_quota, .method = "POST",
+  return send({.call = WeChatCall::get_api_quota,
+               .method = "POST",
                .target = std::move(target),
                .body = R"({"cgi_path":"/wxa/business/getuserphonenumber"})"},
               deadline);
@@ -166,7 +177,8 @@ core::Task<core::WeChatReply> WeChatClient::code_to_session(std::string appid, c
   std::string target = "/sns/jscode2session?appid=" + percent_encoded(appid) +
                        "&secret=" + percent_encoded(secret.reveal()) +
                        "&js_code=" + percent_encoded(js_code.reveal()) + "&grant_type=authorization_code";
-  return send({.call = WeChatCall::code_to_session, .method = "GET", .target = std::move(target), .body = {}}, deadline);
+  return send({.call = WeChatCall::code_to_session, .method = "GET", .target = std::move(target), .body = {}},
+              deadline);
 }
 
 // A body, even an empty object, would be answered 87009 (facts §6.2).
@@ -176,7 +188,9 @@ core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessTok
   std::string target =
       "/wxa/business/getuserencryptkey?access_token=" + percent_encoded(access_token.reveal()) +
       "&openid=" + percent_encoded(openid.reveal()) + "&signature=" + signature + "&sig_method=hmac_sha256";
-  return send({.call = WeChatCall::get_user_encrypt_key, .method = "POST", .target = std::move(target), .body = {}}, deadline);
+  return send(
+      {.call = WeChatCall::get_user_encrypt_key, .method = "POST", .target = std::move(target), .body = {}},
+      deadline);
 }
 
 // Its parameters go into the query, whatever WeChat's table says (facts §2.1).
@@ -186,7 +200,9 @@ core::Task<core::WeChatReply> WeChatClient::get_charge_usage(core::AccessToken a
   std::string target = "/wxa/charge/usage/get?access_token=" + percent_encoded(access_token.reveal()) +
                        "&spuId=" + std::to_string(spu_id) + "&offset=" + std::to_string(offset) +
                        "&limit=" + std::to_string(core::limits::usage_page_packs);
-  return send({.call = WeChatCall::get_charge_usage, .method = "GET", .target = std::move(target), .body = {}}, deadline);
+  return send(
+      {.call = WeChatCall::get_charge_usage, .method = "GET", .target = std::move(target), .body = {}},
+      deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_recent_average(core::AccessToken access_token,
@@ -195,7 +211,9 @@ core::Task<core::WeChatReply> WeChatClient::get_recent_average(core::AccessToken
   std::string target =
       "/wxa/charge/usage/get_recent_average?access_token=" + percent_encoded(access_token.reveal()) +
       "&spuId=" + std::to_string(spu_id);
-  return send({.call = WeChatCall::get_recent_average, .method = "GET", .target = std::move(target), .body = {}}, deadline);
+  return send(
+      {.call = WeChatCall::get_recent_average, .method = "GET", .target = std::move(target), .body = {}},
+      deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::send(Outgoing outgoing, core::SteadyTime deadline) {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <array>
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,10 +27,10 @@ enum class WeChatCall {
   get_charge_usage,
   get_recent_average,
 };
-inline constexpr std::array wechat_calls{
-    WeChatCall::get_user_phone_number, WeChatCall::get_access_token,     WeChatCall::get_api_quota,
-    WeChatCall::code_to_session,       WeChatCall::get_user_encrypt_key, WeChatCall::get_charge_usage,
-    WeChatCall::get_recent_average};
+inline constexpr std::array wechat_calls{WeChatCall::get_user_phone_number, WeChatCall::get_access_token,
+                                         WeChatCall::get_api_quota,         WeChatCall::code_to_session,
+                                         WeChatCall::get_user_encrypt_key,  WeChatCall::get_charge_usage,
+                                         WeChatCall::get_recent_average};
 [[nodiscard]] std::string_view to_string(WeChatCall call);
 
 /// Of the connections to WeChat; `opened` and `failed` since the start.

@@ -112,3 +112,44 @@ WHERE l.sealed_number IS NOT NULL
   AND c.finished_at + (SELECT m.replay_window_ms FROM meta AS m) + 60000 < unixepoch() * 1000
   AND (SELECT r.ended_at FROM run AS r ORDER BY r.id DESC LIMIT 1) IS NOT NULL
 ORDER BY 1, 2;
+
+-- For the metrics: a few rows of a few packs, of what is in doubt now, and of daily counts.
+
+-- name: metrics_units
+SELECT a.appid AS app_id, p.kind AS kind, b.account AS account, sum(b.units) AS units
+FROM pack AS p
+JOIN app AS a ON a.id = p.app
+JOIN pack_balance AS b ON b.pack = p.id
+WHERE b.account <> 'source'
+GROUP BY a.appid, p.kind, b.account
+ORDER BY a.appid, p.kind, b.account;
+
+-- Also of a mini program without doubts: a rule that compares has something to compare with.
+-- name: metrics_doubts
+SELECT a.appid AS app_id, k.kind AS kind, count(c.id) AS codes, min(c.finished_at) AS oldest_ms
+FROM app AS a
+CROSS JOIN (SELECT 'quick' AS kind UNION ALL SELECT 'realtime') AS k
+LEFT JOIN (
+  SELECT d.id, d.app, d.kind, d.finished_at FROM consumption AS d WHERE d.state = 'in_doubt'
+) AS c ON c.app = a.id AND c.kind = k.kind
+GROUP BY a.appid, k.kind
+ORDER BY a.appid, k.kind;
+
+-- name: metrics_events
+SELECT a.appid AS app_id, d.kind AS kind, d.type AS type, sum(d.events) AS events
+FROM event_daily AS d
+JOIN app AS a ON a.id = d.app
+GROUP BY a.appid, d.kind, d.type
+ORDER BY a.appid, d.kind, d.type;
+
+-- Of the seven days up to ?1, in unix milliseconds; days are China's.
+-- name: metrics_leaks
+SELECT a.appid AS app_id, d.kind AS kind,
+  sum(d.events) FILTER (WHERE d.type = 'issued') AS issued,
+  coalesce(sum(d.events) FILTER (WHERE d.type = 'never_presented'), 0) AS never_presented
+FROM event_daily AS d
+JOIN app AS a ON a.id = d.app
+WHERE d.day > date(?1 / 1000 + 8 * 3600, 'unixepoch', '-7 days') AND d.type IN ('issued', 'never_presented')
+GROUP BY a.appid, d.kind
+HAVING issued > 0
+ORDER BY a.appid, d.kind;

@@ -48,8 +48,9 @@ class NotedUpkeep final : public core::LedgerUpkeep {
 struct Stage {
   explicit Stage(std::optional<core::OperatorToken> token = std::nullopt, std::string address = "127.0.0.1")
       : api(ledger, upkeep, clock, log, {.token = std::move(token), .address = std::move(address)}),
-        router(net::operator_routes(api, [] { return std::vector<std::string>(); },
-                                    []() -> core::Task<std::string> { co_return "onetap_build_info 1\n"; })) {}
+        router(net::operator_routes(
+            api, [] { return std::vector<std::string>(); },
+            []() -> core::Task<std::string> { co_return "onetap_build_info 1\n"; })) {}
 
   net::Response post(std::string const& path, std::string const& body,
                      std::vector<net::Header> headers = {}) {
@@ -253,6 +254,7 @@ TEST_CASE("with a token set, nothing under /api goes without it") {
   }
   CHECK(stage.upkeep.backups.empty());
   CHECK(stage.upkeep.new_key_files.empty());
+  CHECK(stage.router.match("GET", "/metrics").route->admit != nullptr);
   CHECK(stage.router.match("GET", "/healthz").route->admit == nullptr);
   CHECK(stage.router.match("GET", "/readyz").route->admit == nullptr);
 }
