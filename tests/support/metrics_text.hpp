@@ -9,13 +9,16 @@
 
 namespace onetap::tests {
 
-/// The value of the first line of a scrape that begins with `begin` and has `part` in it; empty when there is
-/// none.
-inline std::string value_in(std::string const& text, std::string const& begin, std::string const& part) {
+/// The value of the first line of a scrape that begins with `begin` and has each of `labels`, which commas
+/// divide, in it; empty when there is none.
+inline std::string value_in(std::string const& text, std::string const& begin, std::string const& labels) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(begin) && line.find(part) != std::string::npos)
-      return line.substr(line.rfind(' ') + 1);
+    bool fits = line.starts_with(begin);
+    std::istringstream wanted(labels);
+    for (std::string label; std::getline(wanted, label, ',');)
+      fits = fits && line.find(label) != std::string::npos;
+    if (fits) return line.substr(line.rfind(' ') + 1);
   }
   return {};
 }
