@@ -152,8 +152,12 @@ void sample_quotas(ServerState const& state, Samples& samples) {
   samples.gauge("onetap_quota_left_units",
                 "Units left, by WeChat's last figures less what was counted here since.");
   sample_quota(state, samples, [](QuotaFigures const& of) { return Known(static_cast<double>(of.left)); });
-  samples.gauge("onetap_quota_days_left", "How many days the units last, at WeChat's average of late.");
-  sample_quota(state, samples, [](QuotaFigures const& of) { return of.days_left; });
+  // promtool wants seconds, not days.
+  samples.gauge("onetap_quota_time_left_seconds", "How long the units last, at WeChat's average of late.");
+  sample_quota(state, samples, [](QuotaFigures const& of) {
+    constexpr double seconds_a_day = 86400;
+    return of.days_left ? Known(*of.days_left * seconds_a_day) : std::nullopt;
+  });
   samples.gauge("onetap_quota_as_of_timestamp_seconds", "When WeChat told its figures.");
   sample_quota(state, samples, [](QuotaFigures const& of) { return Known(timestamp_of(of.as_of)); });
 }

@@ -241,7 +241,7 @@ TEST_CASE("how the server stands is told as it is at that moment") {
   CHECK(value_in(text, "onetap_token_left_seconds{", "app=") == "7100");
   CHECK(value_in(text, "onetap_token_refreshes_total{", R"(outcome="ok")") == "4");
   CHECK(value_in(text, "onetap_quota_left_units{", R"(kind="quick")") == "250");
-  CHECK(value_in(text, "onetap_quota_days_left{", R"(kind="quick")") == "12.5");
+  CHECK(value_in(text, "onetap_quota_time_left_seconds{", R"(kind="quick")") == "1080000");
   CHECK(value_in(text, "onetap_ledger_queue_commands{", R"(queue="codes")") == "7");
   CHECK(value_in(text, "onetap_wal_kept_by_reader_seconds", "") == "61");
   CHECK(value_in(text, "onetap_certificate_expiry_timestamp_seconds", "") == "1800000000");
@@ -251,7 +251,7 @@ TEST_CASE("what is not known is left out, not told as nothing") {
   app::ServerState const state{.mini_programs = {{.appid = appid}}};
   std::string const text = text_of(state);
   for (std::string const name :
-       {"onetap_token_age_seconds", "onetap_quota_left_units", "onetap_quota_days_left",
+       {"onetap_token_age_seconds", "onetap_quota_left_units", "onetap_quota_time_left_seconds",
         "onetap_clock_offset_seconds", "onetap_certificate_expiry_timestamp_seconds"}) {
     CAPTURE(name);
     CHECK(text.find(name) == std::string::npos);

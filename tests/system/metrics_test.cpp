@@ -99,7 +99,7 @@ TEST_CASE("a scrape tells what has happened, in the words of docs/metrics.md, an
   CHECK(value_in(text, "onetap_token_refreshes_total{", R"(outcome="ok")") == "1");
   CHECK(value_in(text, "onetap_quota_units{", R"(kind="quick")") == "500");
   CHECK(value_in(text, "onetap_quota_left_units{", R"(kind="quick")") == "478");
-  CHECK(value_in(text, "onetap_quota_days_left{", R"(kind="quick")").starts_with("4.78"));
+  CHECK(value_in(text, "onetap_quota_time_left_seconds{", R"(kind="quick")") == "412992");
   CHECK(value_in(text, "onetap_ledger_units{", R"(kind="quick",account="doubt")") == "1");
   CHECK(value_in(text, "onetap_doubt_codes{", R"(kind="quick")") == "1");
   CHECK(value_in(text, "onetap_page_events_total{", R"(type="issued")") == "1");
