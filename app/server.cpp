@@ -98,6 +98,7 @@ unsigned short port_of(std::string_view address) {
 
 std::vector<std::string> appids_of(Settings const& settings) {
   std::vector<std::string> appids;
+  appids.reserve(settings.mini_programs.size());
   for (MiniProgramSettings const& each : settings.mini_programs) appids.push_back(each.appid);
   return appids;
 }

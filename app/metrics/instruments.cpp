@@ -74,10 +74,10 @@ std::size_t outcome_refused() { return outcome_ok() + 1; }
 
 std::size_t outcome_of(net::AnsweredRequest const& request) {
   constexpr int first_refusal = 400;
+  if (request.problem.empty()) return request.status < first_refusal ? outcome_ok() : outcome_refused();
   auto const kinds = core::problem_kinds();
   auto const found = std::ranges::find(kinds, request.problem, &core::ProblemKind::name);
-  if (found != kinds.end()) return static_cast<std::size_t>(found - kinds.begin());
-  return request.status < first_refusal ? outcome_ok() : outcome_refused();
+  return found == kinds.end() ? outcome_refused() : static_cast<std::size_t>(found - kinds.begin());
 }
 
 std::string outcome_name(std::size_t outcome) {

@@ -2,9 +2,9 @@
 
 #include <prometheus/text_serializer.h>
 
-#include <iterator>
 #include <utility>
 
+#include "app/metrics/samples.hpp"
 #include "app/worker.hpp"
 #include "core/limits.hpp"
 
@@ -45,7 +45,13 @@ core::Task<std::string> Metrics::text() {
   core::SteadyTime const patience = services_.clock.steady() + limits::metrics_patience;
   if (!stopping_) [[maybe_unused]]
     bool const was_read = co_await services_.clock.wait(read_, patience);
-  co_return render();
+  auto serialize = [read = sample_all(), &instruments = services_.instruments] {
+    std::vector<prometheus::MetricFamily> families = instruments.collect();
+    families.insert(families.end(), read.begin(), read.end());
+    return prometheus::TextSerializer().Serialize(families);
+  };
+  std::string text = co_await run_on(workers_, std::move(serialize));
+  co_return text;
 }
 
 core::Task<> Metrics::read_files() {
@@ -56,7 +62,7 @@ core::Task<> Metrics::read_files() {
     if (is_old) made.ledger = read_ledger_figures(database, at);
     return made;
   };
-  Read made = co_await run_on(worker_, std::move(read));
+  Read made = co_await run_on(workers_, std::move(read));
   process_ = made.process;
   if (!made.ledger) co_return;
   ledger_read_at_ = now;
@@ -67,15 +73,12 @@ core::Task<> Metrics::read_files() {
   }
 }
 
-std::string Metrics::render() const {
+std::vector<prometheus::MetricFamily> Metrics::sample_all() const {
   Samples samples;
   sample(services_.state(), samples);
   if (ledger_) sample(*ledger_, samples);
   if (process_) sample(*process_, samples);
-  std::vector<prometheus::MetricFamily> families = services_.instruments.collect();
-  std::vector<prometheus::MetricFamily> read = samples.take();
-  families.insert(families.end(), std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
-  return prometheus::TextSerializer().Serialize(families);
+  return samples.take();
 }
 
 }  // namespace onetap::app

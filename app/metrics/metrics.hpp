@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/metrics/instruments.hpp"
 #include "app/metrics/ledger_figures.hpp"
@@ -15,9 +16,9 @@
 
 namespace onetap::app {
 
-/// What GET /metrics answers: what was counted, how the server stands, and what its files say. Files are read
-/// by a thread of its own, the ledger's at most every limits::ledger_figures_age; the loop waits for
-/// neither, and a scrape only a while: then it gets what was read last.
+/// What GET /metrics answers: what was counted, how the server stands, and what its files say. Files are
+/// read, and the text is made, by threads of its own: the ledger's at most every limits::ledger_figures_age.
+/// A scrape waits for files only a while: then it gets what was read last.
 class Metrics {
  public:
   struct Services {
@@ -29,7 +30,7 @@ class Metrics {
   };
 
   explicit Metrics(Services services) : services_(std::move(services)) {}
-  ~Metrics() { worker_.join(); }
+  ~Metrics() { workers_.join(); }
   Metrics(Metrics const&) = delete;
   Metrics& operator=(Metrics const&) = delete;
 
@@ -42,7 +43,7 @@ class Metrics {
 
  private:
   [[nodiscard]] core::Task<> read_files();
-  [[nodiscard]] std::string render() const;
+  [[nodiscard]] std::vector<prometheus::MetricFamily> sample_all() const;
 
   Services services_;
   std::optional<ProcessFigures> process_;
@@ -52,7 +53,7 @@ class Metrics {
   bool stopping_ = false;
   core::Signal wake_;
   core::Signal read_;
-  boost::asio::thread_pool worker_{1};
+  boost::asio::thread_pool workers_{2};  // a disk that hangs holds one of them, never both
 };
 
 }  // namespace onetap::app
