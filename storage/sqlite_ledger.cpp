@@ -44,6 +44,12 @@ std::optional<int> errcode_in(Rows const& rows, int column) {
   return static_cast<int>(rows.integer(column));
 }
 
+// What an earlier run left is as old as the wall clock says; within a run steady time alone counts.
+core::SteadyTime steady_time_of(std::int64_t past_ms, Now now, std::chrono::milliseconds window) {
+  std::chrono::milliseconds const age(unix_ms(now.wall) - past_ms);
+  return now.steady - std::clamp<std::chrono::milliseconds>(age, std::chrono::milliseconds(0), window);
+}
+
 bool is_outcome(core::State state) {
   return state == core::State::ok || state == core::State::rejected || state == core::State::retryable ||
          state == core::State::in_doubt;
@@ -69,10 +75,13 @@ struct SqliteLedger::Row {
 };
 
 struct SqliteLedger::OpenAttempt {
+  core::State state = core::State::sending;
+  int number = 0;
   std::int64_t app = 0;
   core::Kind kind = core::Kind::quick;
   std::int64_t run = 0;
   std::int64_t opened_at = 0;
+  std::int64_t created_at = 0;  // of the consumption
   core::CodeKey code_key;
 };
 
@@ -105,7 +114,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       insert_run_(connection_, hot_sql("insert_run")),
       end_run_(connection_, hot_sql("end_run")),
       list_live_codes_(connection_, hot_sql("list_live_codes")),
-      list_abandoned_(connection_, hot_sql("list_abandoned")),
+      list_retryable_(connection_, hot_sql("list_retryable")),
       erase_number_(connection_, hot_sql("erase_number")),
       purge_live_code_(connection_, hot_sql("purge_live_code")) {}
 
@@ -122,11 +131,11 @@ Recovery SqliteLedger::start(Now now) {
   {
     Rows rows = list_live_codes_.query({});
     while (rows.next()) {
-      Due due{.code_key = code_key_in(rows, 0), .since = now.steady, .since_ms = unix_ms(now.wall)};
-      codes_.push_back(due);
+      core::CodeKey const code_key = code_key_in(rows, 0);
+      codes_.push_back({.code_key = code_key, .since = now.steady});
       if (rows.integer(7) != 0) {
-        due.since_ms = rows.integer(6);
-        numbers_.push_back(due);
+        numbers_.push_back(
+            {.code_key = code_key, .since = steady_time_of(rows.integer(6), now, settings_.replay_window)});
       }
       if (state_in(rows, 2) == core::State::sending) {
         open_attempts.push_back(
@@ -134,7 +143,12 @@ Recovery SqliteLedger::start(Now now) {
       }
     }
   }
-  std::ranges::sort(numbers_, {}, &Due::since_ms);
+  std::ranges::sort(numbers_, {}, &Due::since);
+  {
+    Rows rows = list_retryable_.query({});
+    while (rows.next())
+      unsettled_.emplace(rows.integer(0), steady_time_of(rows.integer(1), now, limits::code_life));
+  }
   for (Open const& open : open_attempts) {
     put_in_doubt(open.id, open.app, open.kind, core::Cause::crash, now.wall);
   }
@@ -186,7 +200,8 @@ std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch) {
 }
 
 CommandResult SqliteLedger::run(Command const& command) {
-  if (auto const* const finding = std::get_if<FindCommand>(&command.action)) return find(finding->intent);
+  if (auto const* const finding = std::get_if<FindCommand>(&command.action))
+    return find(finding->intent, command.steady);
   if (auto const* const acting = std::get_if<core::admin::Command>(&command.action))
     return administer(*acting);
   if (auto const* const asking = std::get_if<SessionKeysCommand>(&command.action))
@@ -291,14 +306,14 @@ core::admin::Answer SqliteLedger::administer_in_savepoint(core::admin::Command c
   }
 }
 
-ledger::FindResult SqliteLedger::find(core::Intent const& intent) {
+ledger::FindResult SqliteLedger::find(core::Intent const& intent, core::SteadyTime steady) {
   std::optional<Row> row = find_row(intent.code_key);
   if (!row) return ledger::Fresh{};
-  if (is_abandoned(*row, intent.at)) {
+  if (is_abandoned(*row, {.wall = intent.at, .steady = steady})) {
     row->state = core::State::in_doubt;
     row->cause = core::Cause::abandoned;
   }
-  Judgement judgement = judge(*row, intent.caller, intent.at);
+  Judgement judgement = judge(*row, intent.code_key, intent.caller, steady);
   if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
   if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
   return ledger::Fresh{};
@@ -308,15 +323,16 @@ ledger::BeginResult SqliteLedger::begin(core::Intent const& intent, core::Steady
   std::optional<Row> row = find_row(intent.code_key);
   if (!row) {
     core::AttemptId const attempt = insert(intent);
-    new_codes_.push_back({.code_key = intent.code_key, .since = steady, .since_ms = unix_ms(intent.at)});
+    unsettled_.insert_or_assign(attempt.consumption, steady);
+    new_codes_.push_back({.code_key = intent.code_key, .since = steady});
     return ledger::Started{attempt};
   }
-  if (is_abandoned(*row, intent.at)) {
+  if (is_abandoned(*row, {.wall = intent.at, .steady = steady})) {
     put_in_doubt(row->id, row->app, row->kind, core::Cause::abandoned, intent.at);
     row->state = core::State::in_doubt;
     row->cause = core::Cause::abandoned;
   }
-  Judgement judgement = judge(*row, intent.caller, intent.at);
+  Judgement judgement = judge(*row, intent.code_key, intent.caller, steady);
   if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
   if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
   return ledger::Started{begin_again(intent, *row)};
@@ -343,14 +359,30 @@ std::optional<SqliteLedger::Row> SqliteLedger::find_row(core::CodeKey const& cod
   return row;
 }
 
-bool SqliteLedger::is_abandoned(Row const& row, core::WallTime at) {
-  // Its five minutes run from when it first came: it can't be younger than that.
-  std::chrono::milliseconds const life = limits::code_life;
-  return row.state == core::State::retryable && unix_ms(at) >= row.created_at + life.count();
+// Its five minutes run from when it first came: it can't be younger than that.
+core::SteadyTime SqliteLedger::first_seen(std::int64_t consumption, std::int64_t created_at_ms,
+                                          Now now) const {
+  auto const found = unsettled_.find(consumption);
+  return found != unsettled_.end() ? found->second : steady_time_of(created_at_ms, now, limits::code_life);
 }
 
-SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::CallerKey> const& caller,
-                                            core::WallTime at) const {
+bool SqliteLedger::is_abandoned(Row const& row, Now now) const {
+  return row.state == core::State::retryable &&
+         now.steady - first_seen(row.id, row.created_at, now) >= limits::code_life;
+}
+
+// What is past its window is erased by the next maintenance; until then it stands in front.
+bool SqliteLedger::is_past_window(core::CodeKey const& code_key, core::SteadyTime steady) const {
+  for (Due const& due : numbers_) {
+    if (steady - due.since < settings_.replay_window) return false;
+    if (due.code_key == code_key) return true;
+  }
+  return false;
+}
+
+SqliteLedger::Judgement SqliteLedger::judge(Row const& row, core::CodeKey const& code_key,
+                                            std::optional<core::CallerKey> const& caller,
+                                            core::SteadyTime steady) const {
   using core::State;
   bool const same_caller = row.caller && caller && *row.caller == *caller;
   if (row.state == State::sending)
@@ -365,10 +397,8 @@ SqliteLedger::Judgement SqliteLedger::judge(Row const& row, std::optional<core::
                              .request_id = row.request_id,
                              .at = finished};
   if (!same_caller) return not_yours;
-  if (row.state == State::ok) {
-    bool const in_window = unix_ms(at) < row.finished_at + settings_.replay_window.count();
-    if (!in_window || row.sealed_number.empty()) return not_yours;
-  }
+  bool const is_gone = row.sealed_number.empty() || is_past_window(code_key, steady);
+  if (row.state == State::ok && is_gone) return not_yours;
   return ledger::Stored{.consumption = row.id,
                         .state = row.state,
                         .cause = row.cause,
@@ -401,15 +431,23 @@ core::AttemptId SqliteLedger::begin_again(core::Intent const& intent, Row const&
 }
 
 std::optional<SqliteLedger::OpenAttempt> SqliteLedger::find_open(core::AttemptId attempt) {
-  Rows rows = read_attempt_.query({attempt.consumption});
+  std::optional<OpenAttempt> open = read_attempt(attempt.consumption);
+  if (open && (open->state != core::State::sending || open->number != attempt.number)) return std::nullopt;
+  return open;
+}
+
+std::optional<SqliteLedger::OpenAttempt> SqliteLedger::read_attempt(std::int64_t consumption) {
+  Rows rows = read_attempt_.query({consumption});
   if (!rows.next()) return std::nullopt;
-  if (state_in(rows, 1) != core::State::sending || rows.integer(3) != attempt.number) return std::nullopt;
   OpenAttempt open;
+  open.state = state_in(rows, 1);
+  open.number = static_cast<int>(rows.integer(3));
   open.app = rows.integer(4);
   open.kind = kind_from(rows.text(5));
   open.run = rows.integer(6);
   open.opened_at = rows.integer(7);
   open.code_key = code_key_in(rows, 8);
+  open.created_at = rows.integer(9);
   return open;
 }
 
@@ -449,15 +487,25 @@ CommandResult SqliteLedger::settle(core::Settlement const& settlement, core::Ste
   if (is_charged) {
     write_charge(is_ok ? "use" : "doubt", charge, consumption, is_ok ? "used" : "doubt", settlement.at);
   }
-  if (is_ok) {
-    new_numbers_.push_back({.code_key = open->code_key, .since = steady, .since_ms = unix_ms(settlement.at)});
-  }
+  if (is_ok) new_numbers_.push_back({.code_key = open->code_key, .since = steady});
+  note_settled(*open, settlement, steady);
   return Settled{};
+}
+
+void SqliteLedger::note_settled(OpenAttempt const& open, core::Settlement const& settlement,
+                                core::SteadyTime steady) {
+  std::int64_t const consumption = settlement.attempt.consumption;
+  if (settlement.state != core::State::retryable) {
+    unsettled_.erase(consumption);
+    return;
+  }
+  unsettled_.emplace(consumption,
+                     first_seen(consumption, open.created_at, {.wall = settlement.at, .steady = steady}));
 }
 
 ledger::RecordResult SqliteLedger::record(core::Decryption const& decryption, core::SteadyTime steady) {
   if (std::optional<Row> const row = find_row(decryption.blob_key)) {
-    Judgement judgement = judge(*row, decryption.user, decryption.at);
+    Judgement judgement = judge(*row, decryption.blob_key, decryption.user, steady);
     if (auto* const stored = std::get_if<ledger::Stored>(&judgement)) return std::move(*stored);
     if (auto const* const not_yours = std::get_if<ledger::NotYours>(&judgement)) return *not_yours;
     return ledger::NotYours{};
@@ -473,7 +521,7 @@ ledger::RecordResult SqliteLedger::record(core::Decryption const& decryption, co
   insert_live_number_.run(
       {decryption.blob_key.digest, consumption, decryption.user.digest, at_ms, decryption.sealed_number});
   write_charge("use", charge, consumption, "used", decryption.at);
-  Due const due{.code_key = decryption.blob_key, .since = steady, .since_ms = at_ms};
+  Due const due{.code_key = decryption.blob_key, .since = steady};
   new_codes_.push_back(due);
   new_numbers_.push_back(due);
   return ledger::Recorded{consumption};
@@ -482,10 +530,10 @@ ledger::RecordResult SqliteLedger::record(core::Decryption const& decryption, co
 // Rare; the bookkeeper moves the unit, and what it owes the packs with it.
 CommandResult SqliteLedger::rescue(core::Rescue const& rescue, core::SteadyTime steady) {
   packs_.flush();
-  CommandResult result = rescue_in_savepoint(rescue);
+  CommandResult result = rescue_in_savepoint(rescue, steady);
   packs_.reload();
   if (!std::holds_alternative<Settled>(result)) return result;
-  Due due{.code_key = rescue.code_key, .since = steady, .since_ms = unix_ms(rescue.at)};
+  Due due{.code_key = rescue.code_key, .since = steady};
   new_numbers_.push_back(due);
   due.code_key = rescue.blob_key;
   new_numbers_.push_back(due);
@@ -493,12 +541,12 @@ CommandResult SqliteLedger::rescue(core::Rescue const& rescue, core::SteadyTime 
   return result;
 }
 
-CommandResult SqliteLedger::rescue_in_savepoint(core::Rescue const& rescue) {
+CommandResult SqliteLedger::rescue_in_savepoint(core::Rescue const& rescue, core::SteadyTime steady) {
   try {
     Savepoint savepoint(connection_);
     std::optional<Row> const row = find_row(rescue.code_key);
     if (!row || row->caller != rescue.caller || find_row(rescue.blob_key)) return NotDone{};
-    if (is_abandoned(*row, rescue.at)) {
+    if (is_abandoned(*row, {.wall = rescue.at, .steady = steady})) {
       put_in_doubt(row->id, row->app, row->kind, core::Cause::abandoned, rescue.at);
       packs_.flush();
     } else if (row->state != core::State::in_doubt) {
@@ -541,19 +589,20 @@ void SqliteLedger::write_refusal(core::AttemptId attempt, OpenAttempt const& ope
 
 Maintenance SqliteLedger::maintain(Now now) {
   Maintenance done;
+  Abandonment abandonment;
   Purge purge;
   std::size_t erased = 0;
   bool more_sessions = false;
   try {
     Transaction transaction(connection_);
-    done.abandoned = abandon(now.wall);
+    abandonment = abandon(now);
     if (settings_.session_life)
       more_sessions = sessions_.delete_aged(*settings_.session_life, now.wall, maintenance_rows_max);
     done.events_settled = events_.settle(now.wall, maintenance_rows_max);
     if (settings_.events_keep)
       done.events_forgotten = events_.forget(now.wall - *settings_.events_keep, maintenance_rows_max);
     if (refuse_until_ && now.steady >= *refuse_until_) end_refusal(now.wall);
-    erased = erase_numbers(now);
+    erased = erase_numbers(now.steady);
     purge = purge_codes(now);
     packs_.flush();
     done.packs_expired = bookkeeper_.expire(now.wall);
@@ -566,6 +615,8 @@ Maintenance SqliteLedger::maintain(Now now) {
   }
   if (refuse_until_ && now.steady >= *refuse_until_) refuse_until_.reset();
   // Not before the commit: what a rollback brings back is still due.
+  for (std::int64_t const consumption : abandonment.settled) unsettled_.erase(consumption);
+  done.abandoned = static_cast<int>(abandonment.abandoned);
   numbers_.erase(numbers_.begin(), numbers_.begin() + static_cast<std::ptrdiff_t>(erased));
   codes_.erase(codes_.begin(), codes_.begin() + static_cast<std::ptrdiff_t>(purge.looked_at));
   codes_.insert(codes_.end(), purge.kept.begin(), purge.kept.end());
@@ -590,32 +641,25 @@ void SqliteLedger::end_refusal(core::WallTime at) {
   clear.run({});
 }
 
-int SqliteLedger::abandon(core::WallTime at) {
-  struct Abandoned {
-    std::int64_t id = 0;
-    std::int64_t app = 0;
-    core::Kind kind = core::Kind::quick;
-  };
-  std::chrono::milliseconds const life = limits::code_life;
-  std::vector<Abandoned> found;
-  {
-    Rows rows =
-        list_abandoned_.query({unix_ms(at) - life.count(), static_cast<std::int64_t>(maintenance_rows_max)});
-    while (rows.next()) {
-      found.push_back({.id = rows.integer(0), .app = rows.integer(1), .kind = kind_from(rows.text(2))});
-    }
+// Tells which are no longer to be watched.
+SqliteLedger::Abandonment SqliteLedger::abandon(Now now) {
+  Abandonment abandonment;
+  for (auto const& [consumption, since] : unsettled_) {
+    if (now.steady - since < limits::code_life) continue;
+    std::optional<OpenAttempt> const attempt = read_attempt(consumption);
+    if (attempt && attempt->state == core::State::sending) continue;
+    abandonment.settled.push_back(consumption);
+    if (!attempt || attempt->state != core::State::retryable) continue;
+    put_in_doubt(consumption, attempt->app, attempt->kind, core::Cause::abandoned, now.wall);
+    if (++abandonment.abandoned == maintenance_rows_max) break;
   }
-  for (Abandoned const& row : found) put_in_doubt(row.id, row.app, row.kind, core::Cause::abandoned, at);
-  return static_cast<int>(found.size());
+  return abandonment;
 }
 
-std::size_t SqliteLedger::erase_numbers(Now now) {
+std::size_t SqliteLedger::erase_numbers(core::SteadyTime steady) {
   std::size_t erased = 0;
   for (Due const& due : numbers_) {
-    // Either clock will do: a number kept too long is the worse mistake.
-    bool const is_due = now.steady - due.since >= settings_.replay_window ||
-                        unix_ms(now.wall) >= due.since_ms + settings_.replay_window.count();
-    if (!is_due || erased == maintenance_rows_max) break;
+    if (steady - due.since < settings_.replay_window || erased == maintenance_rows_max) break;
     erase_number_.run({due.code_key.digest});
     ++erased;
   }
@@ -630,7 +674,7 @@ SqliteLedger::Purge SqliteLedger::purge_codes(Now now) {
     purge_live_code_.run({due.code_key.digest, unix_ms(now.wall) - keep_time_.count()});
     if (connection_.changes() > 0) continue;
     // In doubt, or wall time went back: it is asked again when it has been kept once more.
-    purge.kept.push_back({.code_key = due.code_key, .since = now.steady, .since_ms = due.since_ms});
+    purge.kept.push_back({.code_key = due.code_key, .since = now.steady});
   }
   return purge;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -87,11 +88,15 @@ class SqliteLedger {
   struct Again {};     // retryable, and the presenter's to try
   using Judgement = std::variant<Again, core::ledger::Stored, core::ledger::NotYours>;
 
-  // A code or a number that is due later; both clocks are asked (design/ledger.md).
+  // A code or a number that is due later.
   struct Due {
     core::CodeKey code_key;
-    core::SteadyTime since;     // seen, or settled
-    std::int64_t since_ms = 0;  // the same in wall time
+    core::SteadyTime since;  // seen, or settled
+  };
+
+  struct Abandonment {
+    std::size_t abandoned = 0;
+    std::vector<std::int64_t> settled;  // nobody's to present again
   };
 
   struct Purge {
@@ -100,7 +105,7 @@ class SqliteLedger {
   };
 
   [[nodiscard]] CommandResult run(Command const& command);
-  [[nodiscard]] core::ledger::FindResult find(core::Intent const& intent);
+  [[nodiscard]] core::ledger::FindResult find(core::Intent const& intent, core::SteadyTime steady);
   [[nodiscard]] core::ledger::BeginResult begin(core::Intent const& intent, core::SteadyTime steady);
   [[nodiscard]] core::AttemptId insert(core::Intent const& intent);
   [[nodiscard]] core::AttemptId begin_again(core::Intent const& intent, Row const& row);
@@ -113,13 +118,18 @@ class SqliteLedger {
   [[nodiscard]] core::ledger::RecordResult record(core::Decryption const& decryption,
                                                   core::SteadyTime steady);
   [[nodiscard]] CommandResult rescue(core::Rescue const& rescue, core::SteadyTime steady);
-  [[nodiscard]] CommandResult rescue_in_savepoint(core::Rescue const& rescue);
+  [[nodiscard]] CommandResult rescue_in_savepoint(core::Rescue const& rescue, core::SteadyTime steady);
 
   [[nodiscard]] std::optional<Row> find_row(core::CodeKey const& code_key);
   [[nodiscard]] std::optional<OpenAttempt> find_open(core::AttemptId attempt);
-  [[nodiscard]] Judgement judge(Row const& row, std::optional<core::CallerKey> const& caller,
-                                core::WallTime at) const;
-  [[nodiscard]] static bool is_abandoned(Row const& row, core::WallTime at);
+  [[nodiscard]] std::optional<OpenAttempt> read_attempt(std::int64_t consumption);
+  [[nodiscard]] Judgement judge(Row const& row, core::CodeKey const& code_key,
+                                std::optional<core::CallerKey> const& caller, core::SteadyTime steady) const;
+  [[nodiscard]] core::SteadyTime first_seen(std::int64_t consumption, std::int64_t created_at_ms,
+                                            Now now) const;
+  [[nodiscard]] bool is_abandoned(Row const& row, Now now) const;
+  [[nodiscard]] bool is_past_window(core::CodeKey const& code_key, core::SteadyTime steady) const;
+  void note_settled(OpenAttempt const& open, core::Settlement const& settlement, core::SteadyTime steady);
 
   void put_in_doubt(std::int64_t consumption, std::int64_t app, core::Kind kind, core::Cause cause,
                     core::WallTime at);
@@ -129,8 +139,8 @@ class SqliteLedger {
                      std::optional<int> errcode, std::string_view rid, core::WallTime closed_at);
 
   void end_refusal(core::WallTime at);
-  [[nodiscard]] int abandon(core::WallTime at);
-  [[nodiscard]] std::size_t erase_numbers(Now now);
+  [[nodiscard]] Abandonment abandon(Now now);
+  [[nodiscard]] std::size_t erase_numbers(core::SteadyTime steady);
   [[nodiscard]] Purge purge_codes(Now now);
 
   Connection connection_;
@@ -148,6 +158,8 @@ class SqliteLedger {
   bool wal_truncated_ = true;
   std::deque<Due> codes_;    // by the time they were seen
   std::deque<Due> numbers_;  // by the time they were settled
+  // When a code that is being sent, or may be sent again, was first seen.
+  std::unordered_map<std::int64_t, core::SteadyTime> unsettled_;
   // Of the batch that is not committed yet.
   std::vector<Due> new_codes_;
   std::vector<Due> new_numbers_;
@@ -171,7 +183,7 @@ class SqliteLedger {
   Statement insert_run_;
   Statement end_run_;
   Statement list_live_codes_;
-  Statement list_abandoned_;
+  Statement list_retryable_;
   Statement erase_number_;
   Statement purge_live_code_;
 };

@@ -25,7 +25,8 @@ WHERE id = ?1;
 UPDATE live_code SET caller_key = ?2 WHERE code_key = ?1 AND caller_key IS NULL;
 
 -- name: read_attempt
-SELECT c.id, c.state, c.cause, c.attempts, c.app, c.kind, c.run, c.attempt_opened_at, c.code_key
+SELECT c.id, c.state, c.cause, c.attempts, c.app, c.kind, c.run, c.attempt_opened_at, c.code_key,
+  c.created_at
 FROM consumption AS c
 WHERE c.id = ?1;
 
@@ -106,11 +107,9 @@ SELECT l.code_key, c.id, c.state, c.app, c.kind, c.run, c.finished_at, l.sealed_
 FROM live_code AS l
 JOIN consumption AS c ON c.id = l.consumption;
 
--- name: list_abandoned
-SELECT c.id, c.app, c.kind FROM consumption AS c
-WHERE c.state = 'retryable' AND c.created_at <= ?1
-ORDER BY c.created_at
-LIMIT ?2;
+-- name: list_retryable
+SELECT c.id, c.created_at FROM consumption AS c
+WHERE c.state = 'retryable';
 
 -- name: erase_number
 UPDATE live_code SET sealed_number = NULL WHERE code_key = ?1;

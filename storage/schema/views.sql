@@ -426,7 +426,7 @@ JOIN consumption AS c ON c.id = l.consumption
 WHERE l.sealed_number IS NOT NULL AND c.state <> 'ok'
 UNION ALL
 -- A stopped server erases nothing; it does so first thing when it starts.
-SELECT 'sealed_number_kept_too_long', c.id, 'a sealed number is kept beyond the replay window'
+SELECT 'sealed_number_kept_too_long', c.id, 'a sealed number is kept beyond the replay window, or the wall clock was set ahead within it'
 FROM live_code AS l
 JOIN consumption AS c ON c.id = l.consumption
 WHERE l.sealed_number IS NOT NULL

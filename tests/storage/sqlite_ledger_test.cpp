@@ -32,10 +32,12 @@ class DirectLedger {
     return file_.ledger->apply(std::span(&command, 1)).front();
   }
 
-  core::AttemptId started(int code) {
+  ledger::BeginResult begin(int code) {
     storage::CommandResult const result = apply(storage::BeginCommand{intent(code, caller(1), clock.wall())});
-    return std::get<ledger::Started>(std::get<ledger::BeginResult>(result)).attempt;
+    return std::get<ledger::BeginResult>(result);
   }
+
+  core::AttemptId started(int code) { return std::get<ledger::Started>(begin(code)).attempt; }
 
   [[nodiscard]] core::Settlement settlement(core::AttemptId attempt, State state, Cause cause) const {
     core::Settlement settlement;
@@ -232,28 +234,73 @@ TEST_CASE("a code in doubt stays, and one under way, until they are resolved") {
   direct.check_verified();
 }
 
-TEST_CASE("a sealed number is erased when either clock says its window is over") {
+TEST_CASE("a stored answer lasts its window of steady time, whatever the wall clock says") {
   DirectLedger direct;
   direct.settle(direct.started(1), State::ok, Cause::none);
-  auto const kept = [&] {
-    return direct.value("SELECT count(*) FROM live_code WHERE sealed_number IS NOT NULL");
+  auto const is_stored = [&] {
+    return std::holds_alternative<ledger::Stored>(direct.begin(1)) &&
+           direct.value("SELECT count(*) FROM live_code WHERE sealed_number IS NOT NULL") == "1";
   };
-  SUBCASE("not before") {
+  SUBCASE("to its last millisecond") {
     direct.clock.pass(10min - 1ms);
     CHECK(direct.ledger().maintain(direct.clock.now()).numbers_erased == 0);
-    CHECK(kept() == "1");
+    CHECK(is_stored());
   }
-  SUBCASE("by wall time") {
-    direct.clock.jump_wall(10min);
-    CHECK(direct.ledger().maintain(direct.clock.now()).numbers_erased == 1);
-    CHECK(kept() == "0");
+  SUBCASE("also when the wall clock is set ahead") {
+    direct.clock.jump_wall(24h);
+    CHECK(direct.ledger().maintain(direct.clock.now()).numbers_erased == 0);
+    CHECK(is_stored());
   }
-  SUBCASE("by steady time, though the wall's was set back") {
+  SUBCASE("no longer, though nothing was erased yet") {
+    direct.clock.pass(10min);
+    CHECK_FALSE(is_stored());
+  }
+  SUBCASE("no longer, though the wall clock was set back") {
     direct.clock.pass(10min);
     direct.clock.jump_wall(-1h);
     CHECK(direct.ledger().maintain(direct.clock.now()).numbers_erased == 1);
-    CHECK(kept() == "0");
+    CHECK_FALSE(is_stored());
   }
+  SUBCASE("and over a restart what the wall clock leaves of it") {
+    direct.clock.pass(4min);
+    direct.reopen();
+    direct.clock.pass(6min - 1ms);
+    CHECK(is_stored());
+    direct.clock.pass(1ms);
+    CHECK_FALSE(is_stored());
+  }
+}
+
+TEST_CASE("a code that may be sent again has five minutes of steady time") {
+  DirectLedger direct;
+  direct.settle(direct.started(1), State::retryable, Cause::not_sent);
+  auto const may_be_sent = [&] { return std::holds_alternative<ledger::Started>(direct.begin(1)); };
+  SUBCASE("the wall clock set ahead takes nothing from them") {
+    direct.clock.jump_wall(24h);
+    CHECK(direct.ledger().maintain(direct.clock.now()).abandoned == 0);
+    CHECK(may_be_sent());
+  }
+  SUBCASE("set back it adds nothing") {
+    direct.clock.pass(5min);
+    direct.clock.jump_wall(-1h);
+    CHECK_FALSE(may_be_sent());
+  }
+  SUBCASE("they run from the first time it came") {
+    direct.clock.pass(4min);
+    direct.settle(direct.started(1), State::retryable, Cause::not_sent);
+    direct.clock.pass(1min);
+    CHECK(direct.ledger().maintain(direct.clock.now()).abandoned == 1);
+    CHECK_FALSE(may_be_sent());
+  }
+  SUBCASE("and over a restart what the wall clock leaves of them") {
+    direct.clock.pass(3min);
+    direct.reopen();
+    direct.clock.pass(2min - 1ms);
+    CHECK(direct.ledger().maintain(direct.clock.now()).abandoned == 0);
+    direct.clock.pass(1ms);
+    CHECK(direct.ledger().maintain(direct.clock.now()).abandoned == 1);
+  }
+  direct.check_verified();
 }
 
 TEST_CASE("a decryption is one consumption without an attempt, and one use of the pack that burns next") {
