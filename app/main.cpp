@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/commands/alarms_command.hpp"
 #include "app/commands/backup_command.hpp"
 #include "app/commands/demo_command.hpp"
 #include "app/commands/doctor_command.hpp"
@@ -39,6 +40,7 @@ constexpr std::array commands{
             "what the ledger knows: summary, daily, packs, in-doubt, show, find, statement, resolve",
             onetap::app::run_ledger_command},
     Command{"pack", "resource packs: add, price, list", onetap::app::run_pack_command},
+    Command{"alarms", "what is left, how long it lasts, and what is wrong", onetap::app::run_alarms_command},
     Command{"verify", "check every invariant of the ledger", onetap::app::run_verify_command},
     Command{"backup", "copy the ledger, also while a server runs", onetap::app::run_backup_command},
     Command{"restore", "put a backup where a server will find it", onetap::app::run_restore_command},

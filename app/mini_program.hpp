@@ -3,10 +3,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "core/alarm/alarm_book.hpp"
 #include "core/billing/daily_caps.hpp"
+#include "core/billing/forecast.hpp"
+#include "core/billing/spending.hpp"
 #include "core/billing/usage_watch.hpp"
 #include "core/exchange/service.hpp"
 #include "core/gate/login.hpp"
@@ -33,6 +37,10 @@ class MiniProgram {
     core::crypto::Keyring const& keyring;
     core::SessionBook& sessions;
     core::Log& log;
+    /// Of WeChat's figures, and something that happened: operators may have to be told.
+    std::function<void()> figures_changed = [] {};
+    std::function<void(core::AlarmSubject, core::json::object)> happened = [](core::AlarmSubject const&,
+                                                                              core::json::object const&) {};
   };
   /// What is its own.
   struct Own {
@@ -52,6 +60,8 @@ class MiniProgram {
   void use(core::AppSecret secret);
   /// A token that an earlier run kept.
   void restore(core::StoredToken const& token);
+  /// WeChat's last figures of an earlier run: what pages are told until it is asked anew.
+  void restore(core::UsageSnapshot const& usage) { standing_.observed(usage); }
 
   [[nodiscard]] core::TokenKeeper& tokens() { return tokens_; }
   [[nodiscard]] core::CallControl& calls() { return calls_; }
@@ -64,6 +74,11 @@ class MiniProgram {
   void count(core::CodesOfUser const& codes);
   [[nodiscard]] core::UsageWatch& usage() { return usage_; }
 
+  /// None until WeChat's figures are known.
+  [[nodiscard]] std::optional<core::Forecast> forecast(core::Kind kind, core::Spending const& spending) const;
+  /// Adds what operators should know of it now; null: nobody can tell yet how fast units go.
+  void observe(core::Spending const* spending, core::AlarmObservation& observed);
+
   /// WeChat has pushed: a line for the operator, and pages hear of it. WeChat is asked for its figures soon.
   void hear(core::PushEvent const& event);
 
@@ -71,6 +86,8 @@ class MiniProgram {
   [[nodiscard]] std::string_view unreadiness();
 
  private:
+  void observe_quota(core::Kind kind, core::Spending const& spending, core::AlarmObservation& observed) const;
+
   core::Log const& log_;
   std::map<std::pair<core::Kind, int>, core::Repetition> quota_lines_;  // by percent: 0 to 100
   core::AppAccount account_;

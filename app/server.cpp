@@ -23,17 +23,24 @@
 #include "app/prices.hpp"
 #include "app/sandbox/sandbox.hpp"
 #include "app/session_upkeep.hpp"
+#include "app/spending_watch.hpp"
+#include "app/supervisor.hpp"
 #include "app/tls_files.hpp"
 #include "app/token_file.hpp"
 #include "app/upkeep.hpp"
 #include "app/wechat_route.hpp"
+#include "core/alarm/alarm_desk.hpp"
+#include "core/billing/address_top.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/crypto/keyring.hpp"
 #include "core/exchange/service.hpp"
 #include "core/limits.hpp"
 #include "core/push/push_receiver.hpp"
 #include "core/repetition.hpp"
+#include "core/request_id.hpp"
 #include "core/token/keeper.hpp"
+#include "net/alert/alert_sender.hpp"
+#include "net/api/alarms.hpp"
 #include "net/api/routes.hpp"
 #include "net/asio_clock.hpp"
 #include "net/server/http_server.hpp"
@@ -119,6 +126,18 @@ class Administration final : public core::LedgerAdmin {
   core::SessionBook& sessions_;
 };
 
+std::array<unsigned char, 32> random_key() {
+  std::array<unsigned char, 32> key{};
+  core::crypto::fill_random(key);
+  return key;
+}
+
+std::string make_alarm_id(core::WallTime at) {
+  std::array<unsigned char, 10> random{};
+  core::crypto::fill_random(random);
+  return core::make_request_id(at, random);
+}
+
 std::string joined(std::vector<std::string> const& texts) {
   std::string all;
   for (std::string const& text : texts) all.append(all.empty() ? "" : ",").append(text);
@@ -136,7 +155,8 @@ struct Parts {
   net::TlsContext wechat_tls;
   net::WeChatRoute wechat_route;
   std::optional<net::TlsContext> listener_tls;
-  Sandbox* sandbox = nullptr;  // null: the real WeChat
+  std::optional<net::TlsContext> alert_tls;  // a client's; none where nobody is told of alarms
+  Sandbox* sandbox = nullptr;                // null: the real WeChat
   RereadSettings reread;
 };
 
@@ -157,6 +177,14 @@ class Server {
         keyring_(parts.ledger.keyring),
         ledger_(std::move(parts.ledger.file), clock_,
                 [this](std::string const& reason) { die_of_disk(reason); }),
+        spending_(clock_, log_, database_of(settings_), [this] { alarms_.look_soon(); }),
+        addresses_(random_key()),
+        alarms_(
+            {.clock = clock_,
+             .store = ledger_,
+             .receiver = make_alert_sender(std::move(parts.alert_tls)),
+             .log = log_},
+            [this] { return observe(); }, make_alarm_id),
         wechat_(loop_.get_executor(), clock_, std::move(parts.wechat_tls), std::move(parts.wechat_route)),
         decrypting_(
             {.clock = clock_, .ledger = ledger_, .sessions = ledger_, .keyring = keyring_, .log = log_}),
@@ -193,8 +221,19 @@ class Server {
         upkeep_(keyring_, ledger_, clock_, database_of(settings_), settings_.data_key.has_value()),
         operators_(administration_, upkeep_, clock_, log_,
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
-        operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
+        alarms_api_({.clock = clock_,
+                     .desk = alarms_,
+                     .addresses = addresses_,
+                     .forecasts = [this] { return forecasts(); },
+                     .read_top_users = [this](int hours) { return spending_.top_users(hours); }}),
+        operator_(loop_, clock_, log_,
+                  net::operator_routes(
+                      operators_, [this] { return unreadiness(); }, &alarms_api_),
                   operator_options()),
+        supervisor_(clock_, log_,
+                    [this](std::string const& task) {
+                      alarms_.happened({.name = core::AlarmName::task_failed, .what = task}, {});
+                    }),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {
     use_push_secrets(settings_);
@@ -207,6 +246,17 @@ class Server {
     for (auto const& each : mini_programs_.all()) {
       auto const kept = std::ranges::find(tokens, each->appid(), &core::StoredToken::appid);
       if (kept != tokens.end()) each->restore(*kept);
+    }
+  }
+
+  /// What WeChat said last, and what operators were told.
+  void load(std::vector<core::UsageSnapshot> const& last_usage, std::vector<core::Alarm> alarms) {
+    alarms_.load(std::move(alarms));
+    if (sandbox_ != nullptr) return;  // the stand-in's packs begin anew
+    for (auto const& each : mini_programs_.all()) {
+      for (core::UsageSnapshot const& usage : last_usage) {
+        if (usage.appid == each->appid()) each->restore(usage);
+      }
     }
   }
 
@@ -239,16 +289,22 @@ class Server {
     if (listen()) {
       resolving_.spawn(wechat_.run());
       for (auto const& each : mini_programs_.all()) {
-        tasks_.spawn(each->tokens().run());
-        tasks_.spawn(each->calls().run());
-        tasks_.spawn(each->usage().run());
+        keep("tokens", [&tokens = each->tokens()] { return tokens.run(); });
+        keep("calls", [&calls = each->calls()] { return calls.run(); });
+        keep("usage", [&usage = each->usage()] { return usage.run(); });
       }
-      tasks_.spawn(maintain_ledger());
-      tasks_.spawn(session_upkeep_.run());
-      tasks_.spawn(event_upkeep_.run());
-      tasks_.spawn(load_.run());
-      tasks_.spawn(rotate_ticket_keys());
-      tasks_.spawn(obey_signals());
+      keep("ledger_upkeep", [this] { return maintain_ledger(); });
+      keep("session_upkeep", [this] { return session_upkeep_.run(); });
+      keep("event_upkeep", [this] { return event_upkeep_.run(); });
+      keep("load", [this] { return load_.run(); });
+      keep("ticket_keys", [this] { return rotate_ticket_keys(); });
+      keep("spending", [this] { return spending_.run(); });
+      keep("alarms", [this] { return alarms_.run(); });
+      if (alerts_) {
+        keep("alerts", [this] { return alerts_->run(); });
+        resolving_.spawn(alerts_->resolve());
+      }
+      keep("signals", [this] { return obey_signals(); });
     } else {
       exit_status_ = ExitStatus::cannot_run;
       begin_to_stop();
@@ -261,6 +317,43 @@ class Server {
   static constexpr auto resolver_patience = std::chrono::milliseconds(100);
 
   void report_failed_task(std::string const& what) { log_.error("task_failed", {{"what", what}}); }
+
+  void keep(std::string name, std::function<core::Task<>()> make) {
+    tasks_.spawn(supervisor_.keep(std::move(name), std::move(make)));
+  }
+
+  [[nodiscard]] core::AlarmReceiver* make_alert_sender(std::optional<net::TlsContext> tls) {
+    if (!settings_.alert || !tls) return nullptr;
+    net::AlertSender::Services services{
+        .clock = clock_, .log = log_, .sent = [this](std::string const& id) { alarms_.was_sent(id); }};
+    return &alerts_.emplace(loop_.get_executor(), std::move(services), *std::move(tls), *settings_.alert,
+                            net::system_lookup(loop_.get_executor()));
+  }
+
+  [[nodiscard]] std::vector<core::Forecast> forecasts() const {
+    std::vector<core::Forecast> all;
+    for (auto const& each : mini_programs_.all()) {
+      for (core::Kind const kind : {core::Kind::quick, core::Kind::realtime}) {
+        if (auto foreseen = each->forecast(kind, spending_.spending())) all.push_back(std::move(*foreseen));
+      }
+    }
+    return all;
+  }
+
+  [[nodiscard]] core::AlarmObservation observe() {
+    core::AlarmObservation observed;
+    core::Spending const* const spending = spending_.has_read() ? &spending_.spending() : nullptr;
+    for (auto const& each : mini_programs_.all()) each->observe(spending, observed);
+    core::WallTime const wall = clock_.wall();
+    core::SteadyTime const now = clock_.steady();
+    if (skew_.is_off(wall, now)) {
+      observed.conditions.push_back({.subject = {.name = core::AlarmName::clock_off},
+                                     .facts = {{"wechatIsAheadS", skew_.offset(wall, now)->count()}}});
+    }
+    if (!ledger_.writable() && !stopping_)
+      observed.conditions.push_back({.subject = {.name = core::AlarmName::ledger_not_writable}});
+    return observed;
+  }
 
   // On the storage thread: the fate of a commit is unknown, so not one more byte may leave.
   [[noreturn]] void die_of_disk(std::string const& reason) {
@@ -286,7 +379,12 @@ class Server {
                                        .skew = skew_,
                                        .keyring = keyring_,
                                        .sessions = sessions_,
-                                       .log = log_};
+                                       .log = log_,
+                                       .figures_changed = [this] { alarms_.look_soon(); },
+                                       .happened =
+                                           [this](core::AlarmSubject subject, core::json::object facts) {
+                                             alarms_.happened(std::move(subject), std::move(facts));
+                                           }};
       MiniProgram::Own own{.account = {.appid = each.appid, .secret = each.secret},
                            .spu_ids = each.spu_ids,
                            .wechat_answer_time = settings_.wechat_timeout,
@@ -345,7 +443,10 @@ class Server {
             .phone = phone_,
             .push = push_api_,
             .quota = quota_source(),
-            .events = events_api_};
+            .events = events_api_,
+            .presented = [this](net::Request const& request) {
+              addresses_.counted(request.limit_key, clock_.wall());
+            }};
   }
 
   [[nodiscard]] net::HttpServerOptions public_options() const {
@@ -423,8 +524,14 @@ class Server {
   core::Task<> maintain_ledger() {
     co_await core::shield_from_cancellation();
     constexpr auto rhythm = std::chrono::seconds(5);
+    std::uint64_t refused = 0;
     while (!stopping_) {
       ledger_.request_maintenance();
+      std::uint64_t const refused_now = ledger_.statistics().maintenance_refused;
+      if (std::exchange(refused, refused_now) < refused_now) {
+        log_.error("maintenance_refused", {{"passes", refused_now}});
+        alarms_.happened({.name = core::AlarmName::maintenance_failed}, {});
+      }
       [[maybe_unused]] bool const told = co_await clock_.wait(stop_, clock_.steady() + rhythm);
     }
   }
@@ -483,8 +590,14 @@ class Server {
       if (!is_served)
         log_.warn("mini_program_not_added", {{"app", each.appid}, {"hint", "it needs a restart"}});
     }
+    reload_alert_target(fresh);
     log_.always("settings_reloaded");
     reload_certificate();
+  }
+
+  void reload_alert_target(Settings const& fresh) {
+    bool const is_same_host = alerts_ ? fresh.alert && alerts_->use(*fresh.alert) : !fresh.alert;
+    if (!is_same_host) log_.warn("alert_url_not_changed", {{"hint", "another receiver needs a restart"}});
   }
 
   // A bad pair changes nothing: the old one goes on.
@@ -518,6 +631,10 @@ class Server {
     bool const pages_left = co_await public_.drain(deadline);
     bool const operators_left = co_await operator_.drain(deadline);
     stop_.notify_all();
+    supervisor_.stop();
+    spending_.stop();
+    alarms_.stop();
+    if (alerts_) alerts_->stop();
     for (auto const& each : mini_programs_.all()) {
       each->tokens().stop();
       each->calls().stop();
@@ -575,6 +692,10 @@ class Server {
   asio::signal_set signals_;
   core::crypto::Keyring keyring_;
   storage::LedgerThread ledger_;
+  SpendingWatch spending_;
+  core::AddressTop addresses_;
+  std::optional<net::AlertSender> alerts_;
+  core::AlarmDesk alarms_;
   core::ClockSkew skew_;
   core::Repetition clock_alarm_;
   net::WeChatClient wechat_;
@@ -596,10 +717,12 @@ class Server {
   Administration administration_;
   Upkeep upkeep_;
   net::OperatorApi operators_;
+  net::AlarmsApi alarms_api_;
   net::HttpServer operator_;
   core::Signal stop_;
   bool stopping_ = false;
   ExitStatus exit_status_ = ExitStatus::done;
+  Supervisor supervisor_;
   net::TaskGroup tasks_;
   net::TaskGroup resolving_;
 };
@@ -626,6 +749,12 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
   auto wechat_tls = load_wechat_tls(settings, sandbox ? sandbox->ca_pem() : std::string());
   if (!wechat_tls) return refuse_to_start(misconfigured(wechat_tls.error()), log);
 
+  std::optional<net::TlsContext> alert_tls;
+  if (settings.alert) {
+    auto made = net::TlsContext::client("");
+    if (!made) return refuse_to_start(misconfigured("ONETAP_ALERT_URL: " + made.error()), log);
+    alert_tls = *made;
+  }
   auto ledger = open_keyed_ledger(ledger_options(settings, clock), settings.data_key);
   if (!ledger)
     return refuse_to_start({.status = status_of(ledger.error().kind), .sentence = ledger.error().sentence},
@@ -644,11 +773,13 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
               .wechat_tls = *wechat_tls,
               .wechat_route = std::move(route),
               .listener_tls = std::move(listener_tls),
+              .alert_tls = std::move(alert_tls),
               .sandbox = sandbox ? &*sandbox : nullptr,
               .reread = std::move(reread)};
   settings.connections_max = provide_descriptors(settings.connections_max, descriptor_needs(settings), log);
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
   server.load(std::move(recovery.sessions), recovery.tokens);
+  server.load(recovery.last_usage, std::move(recovery.alarms));
   server.count(recovery.codes_today);
   if (recovery.refuse_until) server.refuse_until(*recovery.refuse_until);
   return server.run();

@@ -127,6 +127,33 @@ inline constexpr std::chrono::seconds usage_interval_min = 10s;      // whatever
 inline constexpr std::size_t push_text_bytes_max = 64;  // of a text in it that is kept or logged
 inline constexpr std::size_t pushes_remembered = 64;    // to know WeChat's three retries of an alarm by
 
+// Alarms, and what is foreseen.
+inline constexpr std::chrono::milliseconds alarm_rhythm = 10s;  // of looking at everything once more
+inline constexpr std::size_t alarms_max = 500;  // that are watched at a time, packs of all apps and all
+inline constexpr std::size_t alarms_remembered = 100;  // told last, for operators; the ledger has them all
+inline constexpr auto alarm_resent_for = 24h;          // after a restart, where the receiver was not reached
+inline constexpr std::size_t alarm_bytes_max = 2048;   // of one alarm's particulars
+inline constexpr std::chrono::milliseconds spending_rhythm = 60s;  // of reading what the ledger has booked
+inline constexpr int spending_days = 7;                            // that the rate of late is taken from
+inline constexpr std::int64_t spike_units_min = 50;                // in an hour; fewer are no spike
+inline constexpr double spike_factor = 3;                          // beyond the busy hours of those days
+inline constexpr std::int64_t spike_hours_known_min = 24;          // before, nobody knows what is usual
+inline constexpr std::size_t top_addresses_kept = 256;             // of each hour; some 100 bytes each
+inline constexpr std::size_t top_rows_max = 20;
+
+// The receiver of alarms. Nobody waits for it.
+inline constexpr std::size_t alerts_queued_max = 200;
+inline constexpr auto alert_call_time = 5s;  // from the name's address to the answer's end
+inline constexpr std::size_t alert_tries_max = 10;
+inline constexpr std::chrono::seconds alert_backoff_min = 2s;  // doubled: a quarter of an hour for all tries
+inline constexpr std::chrono::seconds alert_backoff_max = 512s;
+inline constexpr std::chrono::seconds wecom_rhythm = 4s;   // WeCom: 20 messages a minute and robot
+inline constexpr std::size_t wecom_text_bytes_max = 4000;  // WeCom: 4,096 bytes of markdown
+
+// A background task that failed is started again.
+inline constexpr std::chrono::milliseconds task_backoff_min = 1s;
+inline constexpr std::chrono::milliseconds task_backoff_max = 60s;
+
 // Our clock against WeChat's Date.
 inline constexpr auto clock_skew_alarm = 2min;
 inline constexpr auto clock_skew_refused = 5min;

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/alarm/alarm.hpp"
 #include "core/billing/events.hpp"
 #include "core/billing/usage.hpp"
 #include "core/exchange/ledger.hpp"
@@ -45,7 +46,7 @@ struct Command {
   std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
                core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue,
                core::StoredToken, TraceCommand, core::PageEvents, SettleLateEventsCommand,
-               core::UsageSnapshot>
+               core::UsageSnapshot, core::AlarmChanges>
       action;
   core::SteadyTime steady;
 };

@@ -35,6 +35,7 @@ bool is_new_work(Command const& command) {
          std::holds_alternative<core::SessionChanges>(command.action) ||
          std::holds_alternative<core::StoredToken>(command.action) ||
          std::holds_alternative<core::UsageSnapshot>(command.action) ||
+         std::holds_alternative<core::AlarmChanges>(command.action) ||
          std::holds_alternative<core::PageEvents>(command.action) ||
          std::holds_alternative<SettleLateEventsCommand>(command.action);
 }
@@ -248,6 +249,12 @@ core::Task<bool> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
   co_return std::holds_alternative<Settled>(result);
 }
 
+core::Task<bool> LedgerThread::change_alarms(core::AlarmChanges changes) {
+  Command command{.action = std::move(changes), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_if_writable(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
 // Reads only: a rescue needs it on a full disk, too.
 core::Task<std::optional<std::vector<core::SealedBytes>>> LedgerThread::session_keys(core::CallerKey user) {
   if (closed_ || failed_ || queued_ >= limits::ledger_queue_max) co_return std::nullopt;
@@ -283,6 +290,7 @@ LedgerStatistics LedgerThread::statistics() const {
           .events_queued = events_queued_,
           .events_accepted = events_accepted_,
           .events_forgotten = events_forgotten_,
+          .maintenance_refused = maintenance_refused_,
           .wal_truncated = wal_truncated_};
 }
 
@@ -406,14 +414,16 @@ void LedgerThread::maintain(Now now) {
     numbers_erased_.fetch_add(static_cast<std::uint64_t>(done.numbers_erased));
     codes_purged_.fetch_add(static_cast<std::uint64_t>(done.codes_purged));
     events_forgotten_.fetch_add(static_cast<std::uint64_t>(done.events_forgotten));
+    if (!done.refused.empty()) maintenance_refused_.fetch_add(1);
     if (!done.more) wal_truncated_ = done.wal_truncated;
     if (full_ && held_.empty() && file_.ballast.take()) full_ = false;
     if (!done.more) return;
     std::scoped_lock const lock(mutex_);
     if (!maintenance_) maintenance_ = now;
   } catch (SqliteError const& error) {
-    // Nothing was done; the next pass comes soon.
-    if (!error.is_disk_full() && !error.is_busy()) throw;
+    // Nothing was done; the next pass comes soon. What the schema refuses is no failure of the disk.
+    if (error.is_constraint()) maintenance_refused_.fetch_add(1);
+    if (!error.is_disk_full() && !error.is_busy() && !error.is_constraint()) throw;
   }
 }
 

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/alarm/alarm.hpp"
 #include "core/billing/events.hpp"
 #include "core/clock.hpp"
 #include "core/exchange/ledger.hpp"
@@ -36,7 +37,8 @@ struct LedgerStatistics {
   std::uint64_t events_queued = 0;  // requests of them, now
   std::uint64_t events_accepted = 0;
   std::uint64_t events_forgotten = 0;
-  bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
+  std::uint64_t maintenance_refused = 0;  // passes in which the schema refused something
+  bool wal_truncated = true;              // false: a reader keeps erased numbers in the WAL
 };
 
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
@@ -47,7 +49,8 @@ class LedgerThread final : public core::Ledger,
                            public core::SessionStore,
                            public core::TokenStore,
                            public core::UsageStore,
-                           public core::EventStore {
+                           public core::EventStore,
+                           public core::AlarmStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
@@ -74,6 +77,7 @@ class LedgerThread final : public core::Ledger,
 
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
   [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override;
+  [[nodiscard]] core::Task<bool> change_alarms(core::AlarmChanges changes) override;
 
   [[nodiscard]] core::Task<core::Result<core::EventCounts, core::EventsRefused>> record(
       core::PageEvents events) override;
@@ -164,6 +168,7 @@ class LedgerThread final : public core::Ledger,
   std::atomic<std::uint64_t> codes_purged_ = 0;
   std::atomic<std::uint64_t> events_accepted_ = 0;
   std::atomic<std::uint64_t> events_forgotten_ = 0;
+  std::atomic<std::uint64_t> maintenance_refused_ = 0;
 
   std::thread thread_;  // last: everything above is there before it runs
 };

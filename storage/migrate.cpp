@@ -10,8 +10,8 @@ namespace {
 
 // The migration to version n is the element n - 1.
 constexpr std::array<std::string_view, ledger_schema_version> migrations{
-    "001_ledger.sql", "002_observations.sql", "003_sessions.sql", "004_access_token.sql",
-    "005_code_traces.sql"};
+    "001_ledger.sql",       "002_observations.sql", "003_sessions.sql",
+    "004_access_token.sql", "005_code_traces.sql",  "006_alarms.sql"};
 
 // Out of the way before the tables change: SQLite checks views when a table is renamed.
 void drop_views(Connection& connection) {

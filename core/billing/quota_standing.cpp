@@ -5,10 +5,16 @@
 #include "core/limits.hpp"
 
 namespace onetap::core {
+namespace {
+
+constexpr double days_a_month = 30;
+
+}  // namespace
 
 void QuotaStanding::observed(UsageSnapshot const& snapshot) {
   OfKind& of = of_kinds_[snapshot.kind];
   of.as_of = snapshot.as_of;
+  of.snapshot = snapshot;
   of.units = snapshot.units();
   of.left = snapshot.units_left();
   of.is_used_up = snapshot.is_used_up();
@@ -33,6 +39,7 @@ void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
   OfKind& of = of_kinds_[kind];
   if (of.told_at && at <= *of.told_at) return;
   of.told_at = at;
+  of.told_percent = percent_left;
   bool const is_old = of.as_of && at + limits::usage_lag_max <= *of.as_of;
   of.told_exhausted = percent_left <= 0 && !is_old;
   of.packs_when_told = of.as_of ? std::optional(of.packs) : std::nullopt;
@@ -55,8 +62,24 @@ Quota QuotaStanding::quota(Kind kind) const {
   return said;
 }
 
+UsageSnapshot const* QuotaStanding::snapshot(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  return found != of_kinds_.end() && found->second.snapshot ? &*found->second.snapshot : nullptr;
+}
+
+std::optional<double> QuotaStanding::wechat_a_day(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  if (found == of_kinds_.end() || found->second.units_a_month == 0) return std::nullopt;
+  return static_cast<double>(found->second.units_a_month) / days_a_month;
+}
+
+std::optional<ToldPercent> QuotaStanding::told_percent(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  if (found == of_kinds_.end() || !found->second.told_at) return std::nullopt;
+  return ToldPercent{.percent_left = found->second.told_percent, .at = *found->second.told_at};
+}
+
 bool QuotaStanding::is_low(OfKind const& of) const {
-  constexpr double days_a_month = 30;
   auto const left = static_cast<double>(std::max<std::int64_t>(0, of.left - of.counted_since));
   double const a_day = static_cast<double>(of.units_a_month) / days_a_month;
   return left < low_.share * static_cast<double>(of.units) || left < low_.days * a_day;

@@ -17,6 +17,12 @@ struct QuotaLow {
   double days = 3;     // that what is left lasts, at the rate of late
 };
 
+/// What WeChat has pushed.
+struct ToldPercent {
+  int percent_left = 0;
+  WallTime at;
+};
+
 /// How much quota one mini program has left, as far as WeChat tells, from memory (contract, GET
 /// /phone/quota). Only WeChat says `exhausted`; what this server has counted since its last figures makes it
 /// `low` at most.
@@ -36,6 +42,11 @@ class QuotaStanding {
 
   [[nodiscard]] Quota quota(Kind kind) const;
 
+  /// What forecast and alarms go by: WeChat's last figures, its average, and what it pushed last.
+  [[nodiscard]] UsageSnapshot const* snapshot(Kind kind) const;
+  [[nodiscard]] std::optional<double> wechat_a_day(Kind kind) const;
+  [[nodiscard]] std::optional<ToldPercent> told_percent(Kind kind) const;
+
  private:
   struct OfKind {
     std::optional<WallTime> as_of{};  // none: WeChat has not told
@@ -44,6 +55,8 @@ class QuotaStanding {
     std::int64_t left = 0;
     std::int64_t counted_since = 0;
     std::int64_t units_a_month = 0;
+    std::optional<UsageSnapshot> snapshot{};
+    int told_percent = 0;
     std::optional<WallTime> told_at{};
     bool told_exhausted = false;
     std::set<std::string> packs{};                           // in force

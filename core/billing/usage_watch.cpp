@@ -10,6 +10,13 @@
 namespace onetap::core {
 namespace {
 
+bool are_distinct(std::vector<PackUsage> const& packs) {
+  std::set<std::string_view> names;
+  return std::ranges::all_of(packs, [&](PackUsage const& pack) { return names.insert(pack.pkg_id).second; });
+}
+
+}  // namespace
+
 std::string_view to_string(UsageFault fault) {
   switch (fault) {
     case UsageFault::unavailable: return "unavailable";
@@ -19,13 +26,6 @@ std::string_view to_string(UsageFault fault) {
   }
   return "no_figures";
 }
-
-bool are_distinct(std::vector<PackUsage> const& packs) {
-  std::set<std::string_view> names;
-  return std::ranges::all_of(packs, [&](PackUsage const& pack) { return names.insert(pack.pkg_id).second; });
-}
-
-}  // namespace
 
 UsageWatch::UsageWatch(Ports ports, std::string appid, SpuIds spu_ids, seconds rhythm)
     : ports_(ports), appid_(std::move(appid)), spu_ids_(spu_ids), rhythm_(rhythm) {}
@@ -56,6 +56,11 @@ void UsageWatch::ask_soon() {
   wake_.notify_all();
 }
 
+std::optional<UsageFault> UsageWatch::fault(Kind kind) const {
+  auto const round = std::ranges::find(rounds_, kind, &Round::kind);
+  return round->has_told ? std::optional(round->told) : std::nullopt;
+}
+
 Task<> UsageWatch::ask(Round& round) {
   round.asked = ports_.clock.steady();
   round.is_under_way = true;
@@ -69,6 +74,7 @@ Task<> UsageWatch::ask(Round& round) {
     take(round, *snapshot);
   }
   round.is_under_way = false;
+  ports_.changed();
   if (std::exchange(round.is_wanted_again, false))
     round.next = std::min(round.next, round.asked + limits::usage_interval_min);
   bool const wants_average = snapshot && ports_.clock.steady() >= round.next_average && !stopping_;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,8 @@
 
 namespace onetap::core {
 
+[[nodiscard]] std::string_view to_string(UsageFault fault);
+
 /// Asks WeChat for one mini program's figures again and again: they are kept in the ledger, and tell what the
 /// pages are told before the tap.
 class UsageWatch {
@@ -24,6 +28,7 @@ class UsageWatch {
     UsageStore& store;
     QuotaStanding& standing;
     Log& log;
+    std::function<void()> changed = [] {};  // there are new figures, or none any more
   };
 
   /// `rhythm` is ONETAP_USAGE_POLL; a fifth of it while little is left.
@@ -38,6 +43,9 @@ class UsageWatch {
 
   /// Something has happened to a pack: WeChat is asked at once, or as soon as is polite.
   void ask_soon();
+
+  /// Why the last question brought no figures; none: it did, or there was none yet.
+  [[nodiscard]] std::optional<UsageFault> fault(Kind kind) const;
 
  private:
   /// One kind's turn.

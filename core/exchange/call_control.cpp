@@ -94,6 +94,12 @@ std::optional<Unready> CallControl::refusal() {
   return Unready{.why = why_of(breaker_.cause()), .retry_after = std::max(left, seconds(1))};
 }
 
+std::optional<OutageCause> CallControl::outage() {
+  look_at_clock();
+  if (breaker_.position(ports_.clock.steady()) == Position::closed) return std::nullopt;
+  return breaker_.cause();
+}
+
 void CallControl::token_is_dead() { trip(OutageCause::dead_token); }
 
 void CallControl::give_back(bool is_trial) {

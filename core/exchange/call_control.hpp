@@ -62,6 +62,9 @@ class CallControl {
   /// Why an exchange would be refused now, and for how long at least; none while the circuit is not open.
   [[nodiscard]] std::optional<Unready> refusal();
 
+  /// Why codes are not sent as usual; none: they are. Also while a trial is to show that they can be.
+  [[nodiscard]] std::optional<OutageCause> outage();
+
   /// WeChat gave the very token again that it refuses.
   void token_is_dead();
 

@@ -321,6 +321,7 @@ void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const
                            {"errcode", settled.answer.errcode.value_or(0)},
                            {"rid", settled.answer.rid},
                            {"hint", settled.answer.hint}});
+  ports_.alarmed(alarm, settled.answer);
 }
 
 }  // namespace onetap::core

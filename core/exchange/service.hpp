@@ -51,6 +51,9 @@ class ConsumeService {
     /// A code was not made up: it has brought a number, or may have.
     std::function<void(Kind, std::optional<CallerKey> const&)> charged =
         [](Kind, std::optional<CallerKey> const&) {};
+    /// alarm_of() an answer of WeChat's, beside its line in the log.
+    std::function<void(std::string_view alarm, Answer const&)> alarmed = [](std::string_view, Answer const&) {
+    };
   };
 
   ConsumeService(Ports ports, milliseconds wechat_answer_time);

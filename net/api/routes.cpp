@@ -27,11 +27,12 @@ Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
 Router public_routes(PublicSurface surface) {
   using core::Caller;
   using core::RouteAccess;
-  auto& [gate, load, sessions, phone, push, quota, events] = surface;
+  auto& [gate, load, sessions, phone, push, quota, events, presented] = surface;
   auto const log_in = [&sessions](Request const& request, Caller const& caller) {
     return sessions.open(request, caller);
   };
-  auto const consume = [&phone](Request const& request, Caller const& caller) {
+  auto const consume = [&phone, presented](Request const& request, Caller const& caller) {
+    if (!caller.is_backend) presented(request);
     return phone.consume(request, caller);
   };
   auto const decrypt = [&phone](Request const& request, Caller const& caller) {
@@ -71,7 +72,7 @@ Router public_routes(PublicSurface surface) {
           refusal_response};
 }
 
-Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
+Router operator_routes(OperatorApi& operators, Unreadiness unreadiness, AlarmsApi* alarms) {
   auto const ready = [unreadiness = std::move(unreadiness)](Request const& request) {
     return readyz(request, unreadiness);
   };
@@ -80,17 +81,26 @@ Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
     auto handle = [&operators, method](Request const& request) { return (operators.*method)(request); };
     return Route{.method = "POST", .path = path, .body = Body::json, .handle = handle, .admit = admit};
   };
-  return {{
-              {.method = "GET", .path = "/healthz", .handle = healthz},
-              {.method = "GET", .path = "/readyz", .handle = ready},
-              post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
-              post("/api/commands/pack-add", &OperatorApi::add_pack),
-              post("/api/commands/pack-price", &OperatorApi::price_pack),
-              post("/api/commands/erase", &OperatorApi::erase),
-              post("/api/commands/backup", &OperatorApi::back_up),
-              post("/api/commands/key-rotate", &OperatorApi::rotate_key),
-          },
-          refusal_response};
+  std::vector<Route> routes{
+      {.method = "GET", .path = "/healthz", .handle = healthz},
+      {.method = "GET", .path = "/readyz", .handle = ready},
+      post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
+      post("/api/commands/pack-add", &OperatorApi::add_pack),
+      post("/api/commands/pack-price", &OperatorApi::price_pack),
+      post("/api/commands/erase", &OperatorApi::erase),
+      post("/api/commands/backup", &OperatorApi::back_up),
+      post("/api/commands/key-rotate", &OperatorApi::rotate_key),
+  };
+  auto const get = [&](std::string_view path, auto method) {
+    auto handle = [alarms, method](Request const& request) { return (alarms->*method)(request); };
+    routes.push_back({.method = "GET", .path = path, .handle = handle, .admit = admit});
+  };
+  if (alarms != nullptr) {
+    get("/api/forecast", &AlarmsApi::forecast);
+    get("/api/alarms", &AlarmsApi::alarms);
+    get("/api/top", &AlarmsApi::top);
+  }
+  return {std::move(routes), refusal_response};
 }
 
 }  // namespace onetap::net

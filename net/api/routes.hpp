@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/api/alarms.hpp"
 #include "net/api/events.hpp"
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
@@ -20,12 +21,15 @@ struct PublicSurface {
   PushApi& push;
   core::QuotaSource quota;
   EventsApi& events;
+  std::function<void(Request const&)> presented = [](Request const&) {
+  };  // a code, by a page; for its address
 };
 
 /// The public listener's surface.
 [[nodiscard]] Router public_routes(PublicSurface surface);
 
-/// The operator listener's surface. `operators` outlives the router.
-[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);
+/// The operator listener's surface. `operators` and `alarms` outlive the router; null: those are not served.
+[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness,
+                                     AlarmsApi* alarms = nullptr);
 
 }  // namespace onetap::net

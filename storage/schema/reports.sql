@@ -95,6 +95,13 @@ FROM v_consumptions
 ORDER BY id DESC
 LIMIT ?1;
 
+-- ?2: 1, those that are over, too.
+-- name: alarms
+SELECT alarm_id, alarm, severity, app_id, kind, what, step, facts, raised_at, ended_at, sent_at
+FROM v_alarms
+WHERE (?1 = '' OR app_id IN (?1, '')) AND (?2 = 1 OR ended_at IS NULL)
+ORDER BY app_id, alarm_id;
+
 -- name: verify
 SELECT rule, id, detail FROM v_verify ORDER BY rule, id;
 
