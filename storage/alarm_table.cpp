@@ -50,10 +50,11 @@ void AlarmTable::change(core::AlarmChanges const& changes) {
     core::AlarmSubject const& subject = alarm.subject;
     std::string_view const name = core::to_string(subject.name);
     std::int64_t const raised_ms = core::unix_ms(alarm.raised);
+    std::string facts = core::json::serialize(alarm.facts);
+    if (facts.size() > core::limits::alarm_bytes_max) facts = "{}";
     end_subject_.run({name, subject.appid, subject.kind, subject.what, raised_ms});
     insert_.run({alarm.id, name, subject.appid, subject.kind, subject.what, alarm.step,
-                 core::to_string(alarm.severity), core::json::serialize(alarm.facts), alarm.units_given,
-                 raised_ms});
+                 core::to_string(alarm.severity), facts, alarm.units_given, raised_ms});
   }
   // One that was raised and is over before it was written.
   for (core::AlarmChanges::At const& each : changes.ended) end_.run({each.id, core::unix_ms(each.at)});

@@ -49,6 +49,7 @@ void AlarmDesk::was_sent(std::string const& id) {
   }
   unwritten_.sent.push_back({.id = id, .at = now});
   keep_newest(unwritten_.sent);
+  wake_.notify_all();
 }
 
 Task<> AlarmDesk::run() {
@@ -61,6 +62,7 @@ Task<> AlarmDesk::run() {
     if (!is_due) [[maybe_unused]]
       bool const woken = co_await ports_.clock.wait(wake_, next);
   }
+  co_await write();  // what was sent in the last moment is not sent again
 }
 
 void AlarmDesk::stop() {
@@ -74,17 +76,19 @@ Task<> AlarmDesk::look() {
     observed.conditions.push_back({.subject = subject, .facts = std::move(facts)});
   std::vector<AlarmNews> const news = book_.look(observed, ports_.clock.wall(), ports_.clock.steady());
   for (AlarmNews const& each : news) note(each);
-  AlarmChanges changes = std::exchange(unwritten_, {});
-  if (!changes.empty()) {
-    AlarmChanges again = changes;
-    bool const written = co_await ports_.store.change_alarms(std::move(changes));
-    if (!written) {
-      // What came meanwhile is younger.
-      again.sent.insert(again.sent.end(), unwritten_.sent.begin(), unwritten_.sent.end());
-      unwritten_ = std::move(again);
-    }
-  }
+  co_await write();
   for (AlarmNews const& each : news) tell(each);
+}
+
+Task<> AlarmDesk::write() {
+  if (unwritten_.empty()) co_return;
+  AlarmChanges changes = std::exchange(unwritten_, {});
+  AlarmChanges again = changes;
+  bool const written = co_await ports_.store.change_alarms(std::move(changes));
+  if (written) co_return;
+  // What came meanwhile is younger.
+  again.sent.insert(again.sent.end(), unwritten_.sent.begin(), unwritten_.sent.end());
+  unwritten_ = std::move(again);
 }
 
 void AlarmDesk::note(AlarmNews const& news) {

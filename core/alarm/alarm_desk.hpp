@@ -50,6 +50,7 @@ class AlarmDesk {
 
  private:
   [[nodiscard]] Task<> look();
+  [[nodiscard]] Task<> write();
   void tell(AlarmNews const& news);
   void note(AlarmNews const& news);
 

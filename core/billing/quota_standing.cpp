@@ -27,12 +27,16 @@ void QuotaStanding::observed(UsageSnapshot const& snapshot) {
     bool const is_new = of.packs_when_told && !of.packs_when_told->contains(pack.pkg_id);
     is_any_new = is_any_new || (is_new && pack.used < pack.all);
   }
+  if (is_any_new && of.told_at && snapshot.as_of > *of.told_at) of.told_percent.reset();
   if (!of.told_exhausted || snapshot.as_of <= *of.told_at) return;
   if (!of.packs_when_told) of.packs_when_told = of.packs;
   constexpr std::int64_t far_from_nothing = 10;  // a tenth of the units
   bool const is_far = of.left > of.units / far_from_nothing;
   bool const has_caught_up = snapshot.as_of >= *of.told_at + limits::usage_lag_max;
-  if (is_any_new || is_far || has_caught_up) of.told_exhausted = false;
+  if (is_any_new || is_far || has_caught_up) {
+    of.told_exhausted = false;
+    of.told_percent.reset();
+  }
 }
 
 void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
@@ -75,8 +79,8 @@ std::optional<double> QuotaStanding::wechat_a_day(Kind kind) const {
 
 std::optional<ToldPercent> QuotaStanding::told_percent(Kind kind) const {
   auto const found = of_kinds_.find(kind);
-  if (found == of_kinds_.end() || !found->second.told_at) return std::nullopt;
-  return ToldPercent{.percent_left = found->second.told_percent, .at = *found->second.told_at};
+  if (found == of_kinds_.end() || !found->second.told_percent) return std::nullopt;
+  return ToldPercent{.percent_left = *found->second.told_percent, .at = found->second.told_at.value()};
 }
 
 bool QuotaStanding::is_low(OfKind const& of) const {

@@ -45,6 +45,7 @@ class QuotaStanding {
   /// What forecast and alarms go by: WeChat's last figures, its average, and what it pushed last.
   [[nodiscard]] UsageSnapshot const* snapshot(Kind kind) const;
   [[nodiscard]] std::optional<double> wechat_a_day(Kind kind) const;
+  /// None once units were bought since.
   [[nodiscard]] std::optional<ToldPercent> told_percent(Kind kind) const;
 
  private:
@@ -56,7 +57,7 @@ class QuotaStanding {
     std::int64_t counted_since = 0;
     std::int64_t units_a_month = 0;
     std::optional<UsageSnapshot> snapshot{};
-    int told_percent = 0;
+    std::optional<int> told_percent{};  // none: not told, or bought since
     std::optional<WallTime> told_at{};
     bool told_exhausted = false;
     std::set<std::string> packs{};                           // in force

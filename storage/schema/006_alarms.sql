@@ -8,7 +8,7 @@ CREATE TABLE alarm (
   what TEXT NOT NULL,         -- a pack's pkgId, a task's name; mostly ''
   step INTEGER NOT NULL,      -- of 20, 10, 5, 0 % or 15, 7, 3, 1 days; else 0
   severity TEXT NOT NULL CHECK (severity IN ('warning', 'critical')),
-  facts TEXT NOT NULL CHECK (json_valid(facts)),
+  facts TEXT NOT NULL CHECK (length(facts) BETWEEN 2 AND 2048),  -- its particulars, a JSON object
   units_given INTEGER NOT NULL,
   raised_at INTEGER NOT NULL,
   ended_at INTEGER,

@@ -263,3 +263,20 @@ TEST_CASE("a spike and units beyond all packs are told with their figures") {
   CHECK(conditions[1].subject.name == AlarmName::units_beyond_packs);
   CHECK(spending_conditions(owner, spending, false, now).size() == 1);  // without packs there is no beyond
 }
+
+TEST_CASE("what WeChat pushed counts no more once units were bought") {
+  WallTime const now = wall_time_of_unix_ms(1'790'000'000'000);
+  QuotaStanding standing({});
+  UsageSnapshot snapshot{
+      .appid = "wx1", .kind = Kind::quick, .packs = {{.pkg_id = "", .all = 1000, .used = 700}}, .as_of = now};
+  standing.observed(snapshot);
+  standing.told(Kind::quick, 5, now + 1min);
+  CHECK(standing.told_percent(Kind::quick)->percent_left == 5);
+  snapshot.as_of = now + 2min;
+  standing.observed(snapshot);
+  CHECK(standing.told_percent(Kind::quick)->percent_left == 5);
+  snapshot.as_of = now + 3min;
+  snapshot.packs.push_back({.pkg_id = "A", .all = 1000, .used = 0});
+  standing.observed(snapshot);
+  CHECK_FALSE(standing.told_percent(Kind::quick));
+}
