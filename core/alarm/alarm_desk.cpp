@@ -106,7 +106,7 @@ void AlarmDesk::note(AlarmNews const& news) {
   if (told != told_last_.end()) told->ended = alarm.ended;
 }
 
-void AlarmDesk::tell(AlarmNews const& news) {
+void AlarmDesk::tell(AlarmNews const& news) const {
   if (news.what == AlarmNews::What::replaced) return;
   Alarm const& alarm = news.alarm;
   std::string const facts = json::serialize(alarm.facts);

@@ -51,7 +51,7 @@ class AlarmDesk {
  private:
   [[nodiscard]] Task<> look();
   [[nodiscard]] Task<> write();
-  void tell(AlarmNews const& news);
+  void tell(AlarmNews const& news) const;
   void note(AlarmNews const& news);
 
   Ports ports_;

@@ -37,7 +37,7 @@ class Receiver {
     stopping_ = true;
     boost::system::error_code ignored;
     asio::ip::tcp::socket last(io_);
-    [[maybe_unused]] auto const failed = last.connect(acceptor_.local_endpoint(), ignored);  // wakes accept()
+    last.connect(acceptor_.local_endpoint(), ignored);  // wakes accept()
     thread_.join();
   }
 
