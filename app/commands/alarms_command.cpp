@@ -1,5 +1,7 @@
 #include "app/commands/alarms_command.hpp"
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <cmath>
 #include <iostream>
 #include <map>
@@ -38,7 +40,7 @@ std::vector<Heading> const forecast_headings{
 };
 std::vector<Heading> const alarm_headings{
     {"alarm", "alarm"},     {"severity", "severity"}, {"kind", "kind"},    {"what", "what"},
-    {"raised_at", "since"}, {"ended_at", "until"},    {"sent_at", "sent"}, {"facts", "facts"},
+    {"raised_at", "since"}, {"ended_at", "until"},    {"sent_at", "sent"},
 };
 
 Value number_or_null(std::optional<double> const& number) {
@@ -88,16 +90,34 @@ Table forecasts(LedgerAccess const& access, std::string const& app) {
   return table;
 }
 
+// "errcode 88999, rid …", of a JSON object.
+std::string facts_text(std::string const& json_text) {
+  boost::system::error_code unreadable;
+  core::json::value const read = core::json::parse(json_text, unreadable);
+  std::string text;
+  if (!read.is_object()) return text;
+  for (auto const& [name, value] : read.get_object()) {
+    auto const* const words = value.if_string();
+    if (!text.empty()) text += ", ";
+    text += printable(name) + " " + (words != nullptr ? printable(*words) : core::json::serialize(value));
+  }
+  return text;
+}
+
+/// What each alarm that is on is about, and once what to do.
 void explain(Table const& alarms) {
   bool const is_chinese = console_language() == core::Language::chinese;
-  std::map<std::string, core::AlarmRule const*> on;
+  std::map<core::AlarmName, std::string> on;
   for (std::size_t row = 0; row < alarms.rows.size(); ++row) {
-    bool const is_on = to_text(alarms.at(row, "ended_at")).empty();
     auto const name = core::alarm_name_from(to_text(alarms.at(row, "alarm")));
-    if (is_on && name) on.emplace(to_text(alarms.at(row, "alarm")), &core::rule_of(*name));
+    if (!name || !to_text(alarms.at(row, "ended_at")).empty()) continue;
+    std::string const facts = facts_text(to_text(alarms.at(row, "facts")));
+    on[*name] += facts.empty() ? "" : "  " + facts + "\n";
   }
-  for (auto const& [name, rule] : on)
-    std::cout << "\n" << name << ": " << (is_chinese ? rule->chinese : rule->english) << "\n";
+  for (auto const& [name, facts] : on) {
+    core::AlarmRule const& rule = core::rule_of(name);
+    std::cout << "\n" << rule.text << ": " << (is_chinese ? rule.chinese : rule.english) << "\n" << facts;
+  }
 }
 
 int show(LedgerAccess const& access, AlarmsArguments const& arguments) {

@@ -266,3 +266,17 @@ TEST_CASE("figures that the ledger could not take still tell the pages") {
   CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
   CHECK(bench.lines_with("usage_not_kept") == 2);
 }
+
+TEST_CASE("why there are no figures can be asked, until there are some; each answer is told of") {
+  Bench bench;
+  bench.charges.replies.push_back(ScriptedWeChat::says(R"({"errcode":10120700})"));
+  bench.run();
+  CHECK(bench.watch.fault(Kind::quick) == UsageFault::not_entitled);
+  CHECK_FALSE(bench.watch.fault(Kind::realtime));
+  CHECK(to_string(UsageFault::not_entitled) == "not_entitled");
+  bench.watch.ask_soon();
+  bench.advance(limits::usage_interval_min);
+  CHECK_FALSE(bench.watch.fault(Kind::quick));
+  REQUIRE(bench.standing.snapshot(Kind::quick) != nullptr);
+  CHECK(bench.standing.snapshot(Kind::quick)->units() == 1000);
+}

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
@@ -126,6 +127,15 @@ std::string get(std::string const& address, std::string const& path) {
   return answer.substr(answer.find("\r\n\r\n") + 4);
 }
 
+/// Somebody else writes into the ledger's file.
+void meddle(TwoProcesses const& both, std::string const& sql) {
+  sqlite3* opened = nullptr;
+  REQUIRE(sqlite3_open((both.folder() / "ledger.db").c_str(), &opened) == SQLITE_OK);
+  std::unique_ptr<sqlite3, decltype(&sqlite3_close)> const database(opened, sqlite3_close);
+  sqlite3_busy_timeout(opened, 10'000);
+  REQUIRE(sqlite3_exec(opened, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+}
+
 /// Writes a secret where the server reads it.
 std::string file_of(TempFolder const& folder, std::string const& name, std::string const& text) {
   std::ofstream(folder / name) << text;
@@ -192,4 +202,36 @@ TEST_CASE("an answer that this version does not know is an alarm, told once howe
   both.server().signal(SIGTERM);
   REQUIRE(both.server().wait() == 0);
   CHECK(both.ledger("SELECT count(*) FROM v_alarms") == "1");
+}
+
+TEST_CASE("a background task that fails is an alarm, and begins anew; codes are exchanged meanwhile") {
+  TwoProcesses both("origin", {});
+  both.start();
+  both.server().await(R"("msg":"usage","app":"wx0123456789abcdef","kind":"realtime")", '}');
+  both.server().signal(SIGTERM);
+  REQUIRE(both.server().wait() == 0);
+  both.ask_wechat("/sandbox/packs", {{"packs", {pack("ZY1", 1000, 5)}}});
+  meddle(both, "CREATE TRIGGER meddled BEFORE INSERT ON usage_snapshot BEGIN SELECT RAISE(ABORT, 'no'); END");
+  both.start();
+  CHECK(both.server().await(R"("msg":"task_failed","task":")", '"') == "usage");
+  CHECK(both.server().await(
+            R"("msg":"alarm","alarm":"task_failed","severity":"warning","app":"","kind":"","what":")", '"') ==
+        "usage");
+  CHECK(both.post("/phone/consume", {{"code", "sandbox-ok-1"}}).status == 200);
+  meddle(both, "DROP TRIGGER meddled");
+  both.server().await(R"("msg":"usage","app":"wx0123456789abcdef","kind":"realtime")", '}');
+}
+
+TEST_CASE("upkeep that the ledger refuses is an alarm, and no end of the server") {
+  TwoProcesses both("origin", {});
+  both.start();
+  CHECK(both.post("/phone/consume", {{"code", "sandbox-ok-1"}}).status == 200);
+  meddle(both,
+         "INSERT INTO event (app, event_id, type, kind, client_env, at, received_at)"
+         " VALUES (1, 'an-event-of-long-ago', 'tap', 'quick', 'release', 1, 1);"
+         "CREATE TRIGGER meddled BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'no'); END");
+  both.server().await(R"("msg":"alarm","alarm":"maintenance_failed","severity":"critical")", '}');
+  CHECK(both.post("/phone/consume", {{"code", "sandbox-ok-2"}}).status == 200);
+  both.server().signal(SIGTERM);
+  CHECK(both.server().wait() == 0);
 }
