@@ -40,8 +40,8 @@ struct SpendingRead {
   std::int64_t last_entry = 0;  // of what was read: the next read goes on after it
 };
 
-/// What the ledger has booked as charged after the entry `after`, and at `since` or later. Throws
-/// SqliteError.
+/// What the ledger has booked as charged, or moved out of the overdraft, after the entry `after`, and at
+/// `since` or later. Throws SqliteError.
 [[nodiscard]] SpendingRead read_spending(Connection& connection, std::int64_t after, core::WallTime since);
 
 /// Who brought the most codes since then, at most limits::top_rows_max of them. Throws SqliteError.

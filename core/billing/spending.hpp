@@ -25,7 +25,8 @@ struct UnitsOfHour {
   QuotaOwner owner;
   std::int64_t hour = 0;  // since 1970
   std::int64_t units = 0;
-  std::int64_t beyond_packs = 0;  // of them: no pack that is known could pay for them
+  std::int64_t beyond_packs =
+      0;  // no pack that is known could pay for so many; less those that came to one later
 };
 
 /// An hour that takes far more than usual.

@@ -75,12 +75,13 @@ GROUP BY c.app, c.user_key
 ORDER BY codes DESC, user
 LIMIT ?2;
 
--- Units charged, or perhaps charged, by hours since 1970: of the entries after ?1, up to ?2.
+-- Units charged, or perhaps charged, by hours since 1970: of the entries after ?1, up to ?2. What the overdraft took
+-- for a pack that was seen later is beyond packs no more.
 -- name: spending
-SELECT a.appid, p.kind, e.at / 3600000 AS hour, count(*) AS units,
-  count(*) FILTER (WHERE p.source = 'overdraft') AS beyond_packs
+SELECT a.appid, p.kind, e.at / 3600000 AS hour, count(*) FILTER (WHERE e.kind <> 'return') AS units,
+  coalesce(sum(iif(e.kind = 'return', -e.units, 1)) FILTER (WHERE p.source = 'overdraft'), 0) AS beyond_packs
 FROM entry AS e
 JOIN pack AS p ON p.id = e.pack
 JOIN app AS a ON a.id = p.app
-WHERE e.id > ?1 AND e.id <= ?2 AND e.kind IN ('use', 'doubt')
+WHERE e.id > ?1 AND e.id <= ?2 AND e.kind IN ('use', 'doubt', 'return')
 GROUP BY p.app, p.kind, hour;

@@ -184,6 +184,24 @@ TEST_CASE("what was booked is read by hours, each entry once") {
   CHECK(storage::read_spending(connection, 0, began + 30min).hours[0].units == 1);
 }
 
+TEST_CASE("what no pack could pay for is beyond packs until its pack is seen") {
+  Office office;
+  core::WallTime const began = office.tested.now();
+  core::Intent const intent = office.speaker.intent(1, caller(1));
+  auto const first = await(office.tested.loop(), office.tested.port().begin(intent));
+  office.speaker.settle_ok(std::get<ledger::Started>(first).attempt);
+  core::UsageSnapshot const snapshot{.appid = intent.appid,
+                                     .kind = core::Kind::quick,
+                                     .packs = {{.pkg_id = "", .all = 1000, .used = 1}},
+                                     .as_of = office.tested.now()};
+  CHECK(await(office.tested.loop(), office.tested.thread().record_usage(snapshot)));
+  storage::Connection connection = office.reader();
+  storage::SpendingRead const read = storage::read_spending(connection, 0, began - 24h);
+  REQUIRE(read.hours.size() == 1);
+  CHECK(read.hours[0].units == 1);
+  CHECK(read.hours[0].beyond_packs == 0);
+}
+
 TEST_CASE("who brought the most codes is told by digests") {
   Office office;
   auto const bring = [&](int code, int user) {
