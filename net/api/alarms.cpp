@@ -68,13 +68,13 @@ Response with(json::object const& body) { return {.body = json::serialize(body)}
 
 }  // namespace
 
-core::Task<Response> AlarmsApi::forecast(Request const& /*request*/) {
+core::Task<Response> AlarmsApi::forecast(Request const& /*request*/) const {
   json::array forecasts;
   for (core::Forecast const& each : sources_.forecasts()) forecasts.push_back(forecast_json(each));
   co_return with({{"forecasts", std::move(forecasts)}});
 }
 
-core::Task<Response> AlarmsApi::alarms(Request const& /*request*/) {
+core::Task<Response> AlarmsApi::alarms(Request const& /*request*/) const {
   json::array active;
   for (core::Alarm const& alarm : sources_.desk.active()) active.push_back(core::alarm_json(alarm));
   json::array last;
@@ -82,7 +82,7 @@ core::Task<Response> AlarmsApi::alarms(Request const& /*request*/) {
   co_return with({{"active", std::move(active)}, {"last", std::move(last)}});
 }
 
-core::Task<Response> AlarmsApi::top(Request const& request) {
+core::Task<Response> AlarmsApi::top(Request const& request) const {
   auto const hours = hours_in(request.query);
   if (!hours) {
     core::Problem problem{.code = core::ProblemCode::invalid_request};

@@ -27,12 +27,12 @@ class AlarmsApi {
 
   /// GET /api/forecast {"forecasts":[{"appid","kind","asOf","metered","units","unitsLeft","percentLeft",
   /// "unitsADay":{"ours","wechat"},"daysLeft","unitsUnused","packs":[…]}]}; null is unknown or never
-  [[nodiscard]] core::Task<Response> forecast(Request const& request);
+  [[nodiscard]] core::Task<Response> forecast(Request const& request) const;
   /// GET /api/alarms {"active":[…],"last":[…]}, the newest last
-  [[nodiscard]] core::Task<Response> alarms(Request const& request);
+  [[nodiscard]] core::Task<Response> alarms(Request const& request) const;
   /// GET /api/top?hours=24 {"hours","users":[{"appid","user","codes"}],"addresses":[{"address","codes",
   /// "tooHigh"}]}; 1 to 24 hours, digests only
-  [[nodiscard]] core::Task<Response> top(Request const& request);
+  [[nodiscard]] core::Task<Response> top(Request const& request) const;
 
  private:
   Sources sources_;
