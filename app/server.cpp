@@ -17,8 +17,11 @@
 
 #include "app/data_key.hpp"
 #include "app/descriptors.hpp"
+#include "app/embedded_dashboard.hpp"
 #include "app/event_upkeep.hpp"
 #include "app/keyed_ledger.hpp"
+#include "app/ledger_reports.hpp"
+#include "app/live_status.hpp"
 #include "app/mini_program.hpp"
 #include "app/prices.hpp"
 #include "app/sandbox/sandbox.hpp"
@@ -193,7 +196,11 @@ class Server {
         upkeep_(keyring_, ledger_, clock_, database_of(settings_), settings_.data_key.has_value()),
         operators_(administration_, upkeep_, clock_, log_,
                    {.token = settings_.admin_token, .address = settings_.admin_listen.address}),
-        operator_(loop_, clock_, log_, net::operator_routes(operators_, [this] { return unreadiness(); }),
+        reports_(database_of(settings_), clock_),
+        dashboard_(
+            reports_, [this] { return live_status(live_facts()); }, embedded_dashboard()),
+        operator_(loop_, clock_, log_,
+                  net::operator_routes(operators_, dashboard_, [this] { return unreadiness(); }),
                   operator_options()),
         tasks_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }),
         resolving_(loop_.get_executor(), [this](std::string const& what) { report_failed_task(what); }) {
@@ -420,6 +427,19 @@ class Server {
     return reasons;
   }
 
+  [[nodiscard]] LiveFacts live_facts() {
+    return {.now = clock_.wall(),
+            .steady_now = clock_.steady(),
+            .started = started_,
+            .sandbox = settings_.sandbox,
+            .unreadiness = unreadiness(),
+            .ledger_is_writable = ledger_.writable(),
+            .ledger = ledger_.statistics(),
+            .certificate = listener_tls_ ? listener_tls_->certificate() : std::nullopt,
+            .connections = public_.connections(),
+            .mini_programs = mini_programs_};
+  }
+
   core::Task<> maintain_ledger() {
     co_await core::shield_from_cancellation();
     constexpr auto rhythm = std::chrono::seconds(5);
@@ -596,6 +616,9 @@ class Server {
   Administration administration_;
   Upkeep upkeep_;
   net::OperatorApi operators_;
+  core::WallTime const started_ = clock_.wall();
+  LedgerReports reports_;
+  net::DashboardApi dashboard_;
   net::HttpServer operator_;
   core::Signal stop_;
   bool stopping_ = false;

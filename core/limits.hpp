@@ -158,6 +158,12 @@ inline constexpr auto late_events_rhythm = 60s;  // of looking for the codes of 
 inline constexpr auto late_events_pause = 1s;    // between two lots of them: each looks into the history
 inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter of an hour's consumptions
 
+// What an operator's page reads.
+inline constexpr auto report_time = 4s;                     // of one answer, waiting included
+inline constexpr int report_rows_max = 200;                 // of a list
+inline constexpr auto report_hours = 48h;                   // of history by the hour
+inline constexpr auto report_days = std::chrono::days(30);  // by the day
+
 // A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.
 inline constexpr auto restored_refusal_time = 6min;
 

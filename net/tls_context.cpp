@@ -240,6 +240,12 @@ std::optional<std::string> TlsContext::validity_fault(core::WallTime now) const 
   return std::nullopt;
 }
 
+std::optional<CertificateFacts> TlsContext::certificate() const {
+  X509 const* const leaf = SSL_CTX_get0_certificate(context_.get());
+  if (leaf == nullptr) return std::nullopt;
+  return facts_of(*leaf);
+}
+
 core::Result<TlsContext, std::string> TlsContext::client(std::string_view ca_pem) {
   ERR_clear_error();
   TlsContext made;

@@ -62,6 +62,9 @@ class CallControl {
   /// Why an exchange would be refused now, and for how long at least; none while the circuit is not open.
   [[nodiscard]] std::optional<Unready> refusal();
 
+  /// Whether codes are let through, for the operator to see.
+  [[nodiscard]] CircuitBreaker const& breaker() const { return breaker_; }
+
   /// WeChat gave the very token again that it refuses.
   void token_is_dead();
 

@@ -50,6 +50,9 @@ class TokenKeeper {
   /// The token, if one is held and has not expired.
   [[nodiscard]] std::optional<HeldToken> current() const;
 
+  /// When the token of current() expires.
+  [[nodiscard]] SteadyTime expires() const { return expires_at_; }
+
   /// The token; waits for a fetch that is due or under way. None at `deadline`, or at once when the last
   /// fetch failed and the next is not due.
   [[nodiscard]] Task<std::optional<HeldToken>> get(SteadyTime deadline);

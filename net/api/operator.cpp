@@ -96,6 +96,15 @@ std::string_view name_of(admin::Refusal::Kind kind) {
   return "STORAGE_UNAVAILABLE";
 }
 
+std::int64_t id_in(std::string_view path) {
+  std::int64_t id = 0;
+  std::string_view const digits = path.substr(std::min(path.find_first_of("0123456789"), path.size()));
+  std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  return id;
+}
+
+}  // namespace
+
 Response refusal_of(admin::Refusal const& refusal, std::string_view request_id) {
   json::object const body{{"status", status_of(refusal.kind)},
                           {"code", name_of(refusal.kind)},
@@ -106,36 +115,34 @@ Response refusal_of(admin::Refusal const& refusal, std::string_view request_id) 
           .body = json::serialize(body)};
 }
 
-std::int64_t id_in(std::string_view path) {
-  std::int64_t id = 0;
-  std::string_view const digits = path.substr(std::min(path.find_first_of("0123456789"), path.size()));
-  std::from_chars(digits.data(), digits.data() + digits.size(), id);
-  return id;
-}
-
-}  // namespace
-
 OperatorApi::OperatorApi(core::LedgerAdmin& ledger, core::LedgerUpkeep& upkeep, core::Clock const& clock,
                          core::Log& log, Gate gate)
     : ledger_(ledger), upkeep_(upkeep), clock_(clock), log_(log), gate_(std::move(gate)) {}
 
-std::optional<Response> OperatorApi::admit(Request const& request) const {
-  auto const refuse = [&](core::ProblemCode code, std::string_view reason) {
-    log_.warn("operator_refused",
-              {{"request_id", request.request_id}, {"remote", request.remote_address}, {"reason", reason}});
-    return problem_response({.code = code}, request);
-  };
+Response OperatorApi::refuse(Request const& request, core::ProblemCode code, std::string_view reason) const {
+  log_.warn("operator_refused",
+            {{"request_id", request.request_id}, {"remote", request.remote_address}, {"reason", reason}});
+  return problem_response({.code = code}, request);
+}
+
+std::optional<Response> OperatorApi::admit_page(Request const& request) const {
   std::string_view const host = request.header("Host").value_or("");
-  if (!is_our_host(host, gate_.address)) return refuse(core::ProblemCode::origin_forbidden, "host");
+  if (!is_our_host(host, gate_.address)) return refuse(request, core::ProblemCode::origin_forbidden, "host");
   auto const origin = request.header("Origin");
-  if (origin && !is_our_origin(*origin, host)) return refuse(core::ProblemCode::origin_forbidden, "origin");
+  if (origin && !is_our_origin(*origin, host))
+    return refuse(request, core::ProblemCode::origin_forbidden, "origin");
+  return std::nullopt;
+}
+
+std::optional<Response> OperatorApi::admit(Request const& request) const {
+  if (auto foreign = admit_page(request)) return foreign;
   if (!gate_.token) return std::nullopt;
   std::string const wanted = "Bearer " + std::string(gate_.token->reveal());
   std::string_view const shown = request.header("Authorization").value_or("");
   bool const known =
       !request.repeats_header("Authorization") && core::crypto::equal_in_constant_time(shown, wanted);
   if (known) return std::nullopt;
-  Response response = refuse(core::ProblemCode::unauthorized, "token");
+  Response response = refuse(request, core::ProblemCode::unauthorized, "token");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }

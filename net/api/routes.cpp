@@ -1,7 +1,9 @@
 #include "net/api/routes.hpp"
 
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "net/api/gate.hpp"
 #include "net/api/problem_response.hpp"
@@ -71,7 +73,7 @@ Router public_routes(PublicSurface surface) {
           refusal_response};
 }
 
-Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
+Router operator_routes(OperatorApi& operators, DashboardApi& dashboard, Unreadiness unreadiness) {
   auto const ready = [unreadiness = std::move(unreadiness)](Request const& request) {
     return readyz(request, unreadiness);
   };
@@ -80,17 +82,30 @@ Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
     auto handle = [&operators, method](Request const& request) { return (operators.*method)(request); };
     return Route{.method = "POST", .path = path, .body = Body::json, .handle = handle, .admit = admit};
   };
-  return {{
-              {.method = "GET", .path = "/healthz", .handle = healthz},
-              {.method = "GET", .path = "/readyz", .handle = ready},
-              post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
-              post("/api/commands/pack-add", &OperatorApi::add_pack),
-              post("/api/commands/pack-price", &OperatorApi::price_pack),
-              post("/api/commands/erase", &OperatorApi::erase),
-              post("/api/commands/backup", &OperatorApi::back_up),
-              post("/api/commands/key-rotate", &OperatorApi::rotate_key),
-          },
-          refusal_response};
+  auto const get = [&](std::string_view path, auto method) {
+    auto handle = [&dashboard, method](Request const& request) { return (dashboard.*method)(request); };
+    return Route{.method = "GET", .path = path, .handle = handle, .admit = admit};
+  };
+  std::vector<Route> routes{
+      {.method = "GET", .path = "/healthz", .handle = healthz},
+      {.method = "GET", .path = "/readyz", .handle = ready},
+      get("/api/live", &DashboardApi::live),
+      get("/api/summary", &DashboardApi::summary),
+      get("/api/history", &DashboardApi::history),
+      get("/api/consumptions", &DashboardApi::consumptions),
+      get("/api/packs", &DashboardApi::packs),
+      post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
+      post("/api/commands/pack-add", &OperatorApi::add_pack),
+      post("/api/commands/pack-price", &OperatorApi::price_pack),
+      post("/api/commands/erase", &OperatorApi::erase),
+      post("/api/commands/backup", &OperatorApi::back_up),
+      post("/api/commands/key-rotate", &OperatorApi::rotate_key),
+  };
+  auto const admit_page = [&operators](Request const& request) { return operators.admit_page(request); };
+  auto const file = [&dashboard](Request const& request) { return dashboard.file(request); };
+  for (std::string const& path : dashboard.paths())
+    routes.push_back({.method = "GET", .path = path, .handle = file, .admit = admit_page});
+  return {std::move(routes), refusal_response};
 }
 
 }  // namespace onetap::net

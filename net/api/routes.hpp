@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/api/dashboard.hpp"
 #include "net/api/events.hpp"
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
@@ -25,7 +26,8 @@ struct PublicSurface {
 /// The public listener's surface.
 [[nodiscard]] Router public_routes(PublicSurface surface);
 
-/// The operator listener's surface. `operators` outlives the router.
-[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);
+/// The operator listener's surface. `operators` and `dashboard` outlive the router.
+[[nodiscard]] Router operator_routes(OperatorApi& operators, DashboardApi& dashboard,
+                                     Unreadiness unreadiness);
 
 }  // namespace onetap::net
