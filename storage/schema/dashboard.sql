@@ -87,11 +87,11 @@ WITH counted (app, kind, type, number) AS (
   FROM consumption AS c
   WHERE c.id >= ?1 AND c.created_at >= ?3 AND c.state NOT IN ('sending', 'retryable')
   UNION ALL
-  SELECT e.app, e.kind, 'never_presented', 1
-  FROM event AS e INDEXED BY event_pending
-  WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
-    AND e.at >= ?3 AND e.at <= ?4 - 300000 AND e.received_at - e.at <= 2700000
-    AND NOT EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = e.code_key)
+  SELECT w.app, w.kind, 'never_presented', 1
+  FROM event AS w INDEXED BY event_pending
+  WHERE w.type = 'issued' AND w.code_key IS NOT NULL AND w.presented IS NULL
+    AND w.at >= ?3 AND w.at <= ?4 - 300000 AND w.received_at - w.at <= 2700000
+    AND NOT EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = w.code_key)
 )
 SELECT a.appid AS app_id, f.kind AS kind,
   coalesce(sum(f.number) FILTER (WHERE f.type = 'tap'), 0) AS taps,
@@ -110,22 +110,22 @@ ORDER BY app_id, kind;
 
 -- The newest ?1 doubts, with what helps to resolve them.
 -- name: doubts
-SELECT a.appid AS app_id, c.kind AS kind, c.id AS id, c.cause AS cause,
-  strftime('%Y-%m-%dT%H:%M:%SZ', c.finished_at / 1000, 'unixepoch') AS since, c.errcode AS errcode,
-  c.rid AS rid, c.request_id AS request_id, c.scene AS scene, c.client_env AS client_env,
-  strftime('%Y-%m-%dT%H:%M:%SZ', c.created_at / 1000, 'unixepoch') AS created_at
-FROM consumption AS c INDEXED BY consumption_in_doubt
-JOIN app AS a ON a.id = c.app
-WHERE c.state = 'in_doubt'
-ORDER BY c.created_at DESC
+SELECT a.appid AS app_id, d.kind AS kind, d.id AS id, d.cause AS cause,
+  strftime('%Y-%m-%dT%H:%M:%SZ', d.finished_at / 1000, 'unixepoch') AS since, d.errcode AS errcode,
+  d.rid AS rid, d.request_id AS request_id, d.scene AS scene, d.client_env AS client_env,
+  strftime('%Y-%m-%dT%H:%M:%SZ', d.created_at / 1000, 'unixepoch') AS created_at
+FROM consumption AS d INDEXED BY consumption_in_doubt
+JOIN app AS a ON a.id = d.app
+WHERE d.state = 'in_doubt'
+ORDER BY d.created_at DESC
 LIMIT ?1;
 
 -- name: doubts_by_app
-SELECT a.appid AS app_id, c.kind AS kind, count(*) AS in_doubt
-FROM consumption AS c INDEXED BY consumption_in_doubt
-JOIN app AS a ON a.id = c.app
-WHERE c.state = 'in_doubt'
-GROUP BY c.app, c.kind
+SELECT a.appid AS app_id, d.kind AS kind, count(*) AS in_doubt
+FROM consumption AS d INDEXED BY consumption_in_doubt
+JOIN app AS a ON a.id = d.app
+WHERE d.state = 'in_doubt'
+GROUP BY d.app, d.kind
 ORDER BY app_id, kind;
 
 -- Codes by what became of them. ?1: the first consumption, ?2: since when, ?4: appid, ?5: kind.

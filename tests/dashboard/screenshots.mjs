@@ -4,21 +4,16 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { Stage, appid, repository } from "./stage.mjs";
+import { Stage, repository } from "./stage.mjs";
 
 const folder = process.argv[2] ?? join(repository, "docs/dashboard");
 const stage = new Stage();
 mkdirSync(folder, { recursive: true });
 try {
   await stage.startWithHistory();
-  const events = [];
-  for (let i = 0; i < 12; ++i) {
-    await stage.consume(`sandbox-ok-${i}`);
-    events.push({ id: `picture-of-tap-${String(i).padStart(4, "0")}`, type: "tap", kind: "quick", at: Math.floor(Date.now() / 1000) });
-  }
-  await stage.tell(events);
-  await stage.consume("sandbox-expired-1");
-  await stage.consume("sandbox-garbage-1");
+  const codes = [...Array.from({ length: 12 }, (_, i) => `sandbox-ok-${i}`), "sandbox-expired-1", "sandbox-garbage-1"];
+  await stage.tell(codes.flatMap((code, i) => stage.tapWith(code, i)));
+  for (const code of codes) await stage.consume(code);
   await stage.startBrowser();
   for (const [width, colorScheme, locale] of [[1440, "light", "zh-CN"], [1440, "dark", "en-GB"], [390, "light", "en-GB"],
     [390, "dark", "zh-CN"]]) {
@@ -29,7 +24,7 @@ try {
     await page.waitForTimeout(1_000);
     const file = join(folder, `${width}-${colorScheme}.png`);
     await page.screenshot({ path: file, fullPage: true });
-    console.log(file, appid);
+    console.log(file);
     await context.close();
   }
 } finally {

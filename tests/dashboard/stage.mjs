@@ -1,6 +1,7 @@
 // A sandbox WeChat and an onetap server on free loopback ports, with a history to show; and Chromium to look at it.
 
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import https from "node:https";
@@ -119,6 +120,14 @@ export class Stage {
     });
   }
 
+  /** What the page tells of a tap and of the code that came of it. */
+  tapWith(code, number) {
+    const event = { kind: "quick", scene: "login", at: Math.floor(Date.now() / 1000) };
+    const id = (what) => `${what}-of-this-picture-${String(number).padStart(4, "0")}`;
+    return [{ ...event, id: id("tap"), type: "tap" },
+      { ...event, id: id("issued"), type: "issued", codeDigest: createHash("sha256").update(code).digest("hex") }];
+  }
+
   async tell(events) {
     return post(`https://${this.server.public}/phone/events`, { events }, {
       ca: readFileSync(this.certificate),
@@ -127,9 +136,6 @@ export class Stage {
   }
 
   async startBrowser() {
-    const userDataDir = join(this.folder, "chromium");
-    this.context = undefined;
-    this.userDataDir = userDataDir;
     this.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

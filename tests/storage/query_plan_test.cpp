@@ -143,6 +143,19 @@ TEST_CASE("reconciliation looks at the codes since WeChat's answer, not at those
   }
 }
 
+TEST_CASE("the operators' page, which asks again and again, enters the history by row id") {
+  RawLedger raw;
+  auto const statements = storage::named_statements(storage::sql_file("dashboard.sql"));
+  REQUIRE(statements.size() == 13);
+  for (auto const& [name, sql] : statements) {
+    for (std::string const& step : plan_of(raw.connection, sql)) {
+      CAPTURE(name);
+      CAPTURE(step);
+      CHECK_FALSE(looks_at_the_history(step));
+    }
+  }
+}
+
 TEST_CASE("this test would notice a scan") {
   RawLedger raw;
   std::vector<std::string> const steps =

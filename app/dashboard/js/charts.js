@@ -30,8 +30,8 @@ function axes(format) {
   const grid = { stroke: colour("grid"), width: 1 };
   const font = "11px system-ui, sans-serif";
   return [
-    { stroke, font, grid: { show: false }, ticks: { show: false }, size: 28, space: 56, splits: ticks, values: tickWords,
-      incrs: [hour, 3 * hour, 6 * hour, 12 * hour, day, 2 * day, 5 * day, 10 * day, 30 * day] },
+    { stroke, font, grid: { show: false }, ticks: { show: false }, size: 28, space: 48, splits: ticks, values: tickWords,
+      incrs: [hour, 3 * hour, 6 * hour, 12 * hour, day, 2 * day, 5 * day, 10 * day, 15 * day, 30 * day] },
     { stroke, font, grid, ticks: { show: false }, size: 46, space: 34,
       values: (_plot, splits) => splits.map(format ?? ((value) => compact.format(value))) },
   ];
@@ -67,7 +67,7 @@ class Chart {
     this.plotElement.setAttribute("aria-label", drawing.label);
     this.legend.replaceChildren(...drawing.legend);
     this.figures.replaceChildren(h("details", { open }, h("summary", {}, t("asTable")),
-      table(drawing.table.columns, drawing.table.rows, { label: drawing.label })));
+      table(drawing.table.columns, drawing.table.rows, drawing.label)));
     const width = Math.max(this.plotElement.clientWidth, 200);
     this.plot = new window.uPlot({ width, legend: { show: false }, ...drawing.options }, drawing.data,
       this.plotElement);
@@ -76,7 +76,7 @@ class Chart {
 
 export const makeChart = (element) => new Chart(element);
 
-/** A key of the legend. `shape`: "", "line" or "dashed". */
+/** A key of the legend. `shape`: "", "line", "dashed" or "dot". */
 export const key = (name, swatch, shape, value) => h("span", {},
   h("i", { class: shape || null, "--swatch": swatch }), name, value === undefined ? null : h("b", {}, value));
 
@@ -101,7 +101,7 @@ function tooltip(words) {
   };
 }
 
-/** Steps and lines over time; `series`: {name, colour, kind: "step" | "line", dashed?, filled?, points?}. */
+/** Steps and lines over time; `series`: {name, colour, kind: "step" | "line" | "points", dashed?, filled?}. */
 export function lines({ height, data, series, format, words, range, xRange }) {
   const { linear, stepped } = window.uPlot.paths;
   return {
@@ -122,8 +122,8 @@ export function lines({ height, data, series, format, words, range, xRange }) {
         dash: each.dashed ? [6, 5] : undefined,
         fill: each.filled ? translucent(each.colour, 0.13) : undefined,
         spanGaps: each.spanGaps ?? true,
-        paths: each.kind === "step" ? stepped({ align: 1 }) : linear(),
-        points: { show: each.points ?? false, size: 5, fill: each.colour },
+        paths: { step: stepped({ align: 1 }), line: linear(), points: () => null }[each.kind],
+        points: { show: each.kind === "points", size: 4.5, width: 1.25, fill: colour("card"), stroke: each.colour },
       }))],
     },
   };

@@ -25,19 +25,18 @@ export function fill(element, ...children) {
 }
 
 /**
- * A table. `columns`: {name, of(row), right?}. `options.stack`: on a narrow screen each row becomes a list;
- * `options.label`: what the table is, for those who do not see the heading above it.
+ * A table of `rows`. `columns`: {name, of(row), right?, more?}; what is `more` is left out on a narrow screen.
+ * `label` is for those who do not see the heading above it.
  */
-export function table(columns, rows, options = {}) {
-  const cell = (column, row) =>
-    h("td", { class: column.right ? "right" : null, "data-name": column.name || null }, column.of(row));
-  return h("div", { class: "scroll", tabindex: options.stack ? null : "0", role: options.stack ? null : "region",
-      "aria-label": options.stack ? null : options.label },
-    h("table", { class: options.stack ? "stack" : null },
-      h("caption", { class: "sr" }, options.label ?? ""),
-      h("thead", {}, h("tr", {}, columns.map((column) =>
-        h("th", { scope: "col", class: column.right ? "right" : null }, column.name)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((column) => cell(column, row)))))));
+export function table(columns, rows, label) {
+  const looks = (column) => [column.right ? "right" : null, column.more ? "more" : null].filter(Boolean).join(" ") || null;
+  return h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": label },
+    h("table", {},
+      h("caption", { class: "sr" }, label),
+      h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: looks(column) },
+        column.name || h("span", { class: "sr" }, column.hidden))))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((column) =>
+        h("td", { class: looks(column) }, column.of(row))))))));
 }
 
 /** Buttons of which one is pressed. `choices`: [value, label]. */

@@ -104,7 +104,7 @@ function draw() {
 async function readHistory() {
   const query = new URLSearchParams({ app: data.appId, kind: data.kind });
   const asked = query.toString();
-  const [past, codes] = await Promise.all([get(`/api/history?${query}`), get(`/api/consumptions?${query}&limit=20`)]);
+  const [past, codes] = await Promise.all([get(`/api/history?${query}`), get(`/api/consumptions?${query}&limit=12`)]);
   if (asked !== new URLSearchParams({ app: data.appId, kind: data.kind }).toString()) return;
   data.history = past;
   data.codes = codes;

@@ -7,7 +7,7 @@ import { language, t, term } from "../i18n.js";
 const particulars = (alarm) => [alarm.appid, alarm.kind && term("kind", alarm.kind), alarm.what].filter(Boolean).join(" · ");
 
 const row = (alarm) => h("li", {},
-  state(alarm.endedAt ? "none" : alarm.severity === "critical" ? "bad" : "warn", alarm.alarm),
+  state(alarm.endedAt ? "none" : alarm.severity === "critical" ? "bad" : "warn", term("alarm", alarm.alarm)),
   h("span", {}, language() === "zh" ? alarm.zh : alarm.en),
   h("span", { class: "quiet" }, [particulars(alarm), moment(new Date(alarm.raisedAt * 1000)),
     alarm.endedAt ? t("endedAt", { time: moment(new Date(alarm.endedAt * 1000)) }) : null].filter(Boolean).join(" · ")));

@@ -2,7 +2,7 @@
 
 import { post } from "../api.js";
 import { byId, fill, h, state, table } from "../dom.js";
-import { duration, moment, number } from "../format.js";
+import { duration, moment, number, shortMoment } from "../format.js";
 import { t, term } from "../i18n.js";
 
 let doubt;
@@ -13,7 +13,7 @@ function open(row) {
   byId("resolve-form").reset();
   byId("resolve-title").textContent = t("resolveTitle", { id: row.id });
   byId("resolve-facts").textContent = [term("cause", row.cause), moment(new Date(row.created_at)), term("kind", row.kind),
-    row.app_id, row.rid ? `rid ${row.rid}` : null].filter(Boolean).join(" · ");
+    row.app_id, row.scene, row.request_id, row.rid ? `rid ${row.rid}` : null].filter(Boolean).join(" · ");
   byId("resolve-problem").hidden = true;
   byId("resolve").showModal();
 }
@@ -55,16 +55,17 @@ export function renderDoubts({ summary, live }) {
   fill(byId("doubts"),
     table([
       { name: t("id"), of: (row) => String(row.id) },
-      ...(severalApps ? [{ name: t("miniProgram"), of: (row) => h("span", { class: "mono" }, row.app_id) }] : []),
-      { name: t("kind"), of: (row) => term("kind", row.kind) },
+      ...(severalApps ? [{ name: t("miniProgram"), more: true, of: (row) => h("span", { class: "mono" }, row.app_id) }] : []),
+      { name: t("kind"), more: true, of: (row) => term("kind", row.kind) },
       { name: t("cause"), of: (row) => term("cause", row.cause) },
-      { name: t("since"), of: (row) => h("span", { class: "nowrap" }, moment(new Date(row.since)), h("span", { class: "quiet" }, ` · ${age(row, now)}`)) },
-      { name: t("scene"), of: (row) => row.scene ?? "–" },
-      { name: t("env"), of: (row) => term("env", row.client_env) },
-      { name: t("request"), of: (row) => h("span", { class: "mono" }, row.request_id) },
-      { name: "", right: true, of: (row) => h("button", { type: "button", class: "plain", "data-key": `resolve-${row.id}`,
+      { name: t("since"), of: (row) => h("span", {}, h("span", { class: "nowrap" }, shortMoment(new Date(row.since))), " ",
+        h("span", { class: "nowrap quiet" }, age(row, now))) },
+      { name: t("scene"), more: true, of: (row) => row.scene ?? "–" },
+      { name: t("env"), more: true, of: (row) => term("env", row.client_env) },
+      { name: t("request"), more: true, of: (row) => h("span", { class: "mono" }, row.request_id) },
+      { name: "", hidden: t("resolve"), right: true, of: (row) => h("button", { type: "button", class: "plain", "data-key": `resolve-${row.id}`,
         "aria-label": t("resolveTitle", { id: row.id }), onclick: () => open(row) }, t("resolve")) },
-    ], summary.doubts, { label: t("doubts"), stack: true }),
+    ], summary.doubts, t("doubts")),
     total > summary.doubts.length
       ? h("p", { class: "quiet" }, t("moreDoubts", { shown: number(summary.doubts.length), n: number(total) })) : null);
 }

@@ -18,8 +18,8 @@ function token({ token: held }) {
   return held.misconfigured ? ["bad", t("tokenRefused"), t("seeLog")] : ["warn", t("tokenNone"), null];
 }
 
-function breaker({ breaker: circuit }) {
-  if (circuit.position === "closed") return ["good", t("breakerClosed"), null];
+function breaker({ breaker: circuit, in_flight: inFlight }) {
+  if (circuit.position === "closed") return ["good", t("breakerClosed"), t("underWay", { n: number(inFlight) })];
   return [circuit.position === "open" ? "bad" : "warn", t(circuit.position === "open" ? "breakerOpen" : "breakerTrial"),
     term("outage", circuit.cause)];
 }

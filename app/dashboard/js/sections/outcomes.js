@@ -1,13 +1,14 @@
 // What became of the codes, and why, over time.
 
 import { key, makeChart, stack } from "../charts.js";
-import { byId, fill, fillSwitch, h, table } from "../dom.js";
+import { byId, fill, fillSwitch, h, state, table } from "../dom.js";
 import { minute, number, share, shortDay, shortMoment } from "../format.js";
 import { t, term } from "../i18n.js";
 import { colour } from "../theme.js";
 
 const states = [["ok", "ok"], ["rejected", "rejected"], ["retryable", "retryable"], ["in_doubt", "in-doubt"],
   ["lost", "lost"], ["free", "free"]];
+const swatchOf = (name) => states.find(([each]) => each === name)?.[1] ?? "rejected";
 const choice = { range: "hours", scope: "all" };
 let chart;
 
@@ -74,18 +75,17 @@ function causes(history) {
 }
 
 function renderCauses(history) {
+  byId("causes-range").textContent = t(choice.range === "hours" ? "last48h" : "last30d");
   const { codes, rows } = causes(history);
-  if (rows.length === 0) return fill(byId("outcomes-causes"));
-  fill(byId("outcomes-causes"), h("details", { "data-key": "causes", open: true },
-    h("summary", {}, t("causes")),
-    table([
-      { name: t("outcome"), of: (row) => term("state", row.state) },
-      { name: t("cause"), of: (row) => (row.cause === "" ? t("byWeChatItself") : term("cause", row.cause)) },
-      { name: t("codesCount"), right: true, of: (row) => number(row.codes) },
-      { name: t("share"), right: true, of: (row) => share(row.codes, codes) },
-      { name: t("lastSeen"), right: true, of: (row) => (choice.range === "hours"
-        ? shortMoment(new Date(row.last)) : shortDay(new Date(row.last))) },
-    ], rows, { label: t("causes") })));
+  if (rows.length === 0) return fill(byId("causes"), h("p", { class: "empty" }, state("good", t("noFailures"))));
+  fill(byId("causes"), table([
+    { name: t("outcome"), of: (row) => h("span", { class: "outcome" }, h("i", { "--swatch": `var(--${swatchOf(row.state)})` }),
+      h("span", {}, term("state", row.state), h("small", { class: "quiet" }, row.cause === "" ? t("byWeChatItself") : term("cause", row.cause)))) },
+    { name: t("lastSeen"), right: true, more: true, of: (row) => h("span", { class: "nowrap quiet" }, choice.range === "hours"
+      ? shortMoment(new Date(row.last)) : shortDay(new Date(row.last))) },
+    { name: t("codesCount"), right: true, of: (row) => h("span", { class: "nowrap" }, number(row.codes),
+      h("small", { class: "quiet" }, ` ${share(row.codes, codes)}`)) },
+  ], rows.slice(0, 8), t("causes")));
 }
 
 export function renderOutcomes(data) {
@@ -95,8 +95,5 @@ export function renderOutcomes(data) {
   if (!data.history) return;
   chart ??= makeChart(byId("outcomes-chart"));
   chart.draw(drawing(data.history), t(choice.scope === "all" ? "nothingYet" : "noFailures"));
-  const first = byId("outcomes-causes").childElementCount === 0;
   renderCauses(data.history);
-  const details = byId("outcomes-causes").querySelector("details");
-  if (first && details) details.open = true;
 }

@@ -23,9 +23,10 @@ function end(pack, now) {
   if (!pack.ends_at) return t("never");
   const left = (new Date(pack.ends_at) - now) / 1000;
   const day = lastDay(pack.ends_at);
-  if (left <= 0) return h("span", { class: "nowrap" }, state("none", t("over")), ` ${day}`);
+  const on = h("span", { class: "nowrap" }, day);
+  if (left <= 0) return h("span", {}, state("none", t("over")), " ", on);
   const near = left < 7 * 86400 && pack.available > 0;
-  return h("span", { class: "nowrap" }, near ? state("warn", t("endsIn", { time: duration(left) })) : null, ` ${day}`);
+  return h("span", {}, near ? state("warn", t("endsIn", { time: duration(left) })) : null, " ", on);
 }
 
 export function renderPacks({ packs, live, appId }) {
@@ -35,13 +36,13 @@ export function renderPacks({ packs, live, appId }) {
   if (mine.length === 0) return fill(byId("packs"), h("p", { class: "empty" }, t("noPacks")));
   fill(byId("packs"), table([
     { name: t("pack"), of: name },
-    { name: t("kind"), of: (pack) => term("kind", pack.kind) },
+    { name: t("kind"), more: true, of: (pack) => term("kind", pack.kind) },
     { name: t("usage"), of: bar },
     { name: t("left"), right: true, of: (pack) => h("b", { "data-figure": `pack-${pack.pack_id}` }, number(pack.available)) },
-    { name: t("units"), right: true, of: (pack) => number(pack.units) },
-    { name: t("price"), right: true, of: (pack) => (pack.price_known ? yuan(pack.price_yuan) : t("priceUnknown")) },
+    { name: t("units"), right: true, more: true, of: (pack) => number(pack.units) },
+    { name: t("price"), right: true, more: true, of: (pack) => (pack.price_known ? yuan(pack.price_yuan) : t("priceUnknown")) },
     { name: t("ends"), right: true, of: (pack) => end(pack, now) },
-  ], mine, { label: t("packs"), stack: true }),
+  ], mine, t("packs")),
   h("div", { class: "legend" }, parts.filter(([column]) => mine.some((pack) => pack[column] > 0))
     .map(([column, swatch]) => h("span", {}, h("i", { "--swatch": `var(--${swatch})` }), t(`pack.${column}`)))));
 }

@@ -11,9 +11,10 @@ const hour_s = 3600;
 const horizon_days_max = 45;
 
 /** Of the packs in use, ours: units of it, and what is left. */
-export function ourUnits(packs, appId, kind) {
+export function ourUnits({ packs, as_of: asOf }, appId, kind) {
+  const now = new Date(asOf);
   const mine = packs.filter((pack) => pack.app_id === appId && pack.kind === kind);
-  const open = mine.filter((pack) => pack.source !== "overdraft" && (pack.available > 0 || pack.expired === 0));
+  const open = mine.filter((pack) => pack.source !== "overdraft" && (!pack.ends_at || new Date(pack.ends_at) > now));
   return {
     left: mine.reduce((sum, pack) => sum + pack.available, 0),
     units: open.reduce((sum, pack) => sum + pack.units, 0),
@@ -26,7 +27,7 @@ const figure = (name, value, more, extra = "") => h("dl", { class: `figure ${ext
   h("dt", {}, name), h("dd", {}, value, more ? h("small", {}, " ", more) : null));
 
 function renderFigures({ live, packs, summary, forecast, appId, kind }) {
-  const ours = ourUnits(packs.packs, appId, kind);
+  const ours = ourUnits(packs, appId, kind);
   const wechat = summary.wechat_now.find((each) => each.app_id === appId && each.kind === kind);
   const quota = live.apps.find((each) => each.app_id === appId)?.quota.find((each) => each.kind === kind);
   const level = quota?.level ?? "unknown";
@@ -85,7 +86,7 @@ function join(all) {
 
 function drawing({ packs, history, forecast, appId, kind }) {
   const now = Math.floor(history.now / 1000);
-  const { left } = ourUnits(packs.packs, appId, kind);
+  const { left } = ourUnits(packs, appId, kind);
   const ours = ourLine(history.units_left, now, left);
   const wechat = wechatLine(history.wechat_left);
   const ahead = forecastLine(forecast, now, left);
@@ -100,7 +101,7 @@ function drawing({ packs, history, forecast, appId, kind }) {
     height: 250, data, words, xRange: [from, Math.max(to, from + hour_s)],
     series: [
       { name: t("byLedger"), colour: colour("ok"), kind: "step", filled: true },
-      { name: t("byWeChat"), colour: colour("wechat"), kind: "line", width: 1, points: true, spanGaps: true },
+      { name: t("byWeChat"), colour: colour("wechat"), kind: "points" },
       { name: t("forecast"), colour: colour("forecast"), kind: "line", dashed: true },
     ],
   });
@@ -109,7 +110,7 @@ function drawing({ packs, history, forecast, appId, kind }) {
   return {
     ...made,
     label: t("quotaChart", { n: number(left) }),
-    legend: [key(t("byLedger"), "var(--ok)", "line"), key(t("byWeChat"), "var(--wechat)", "line"),
+    legend: [key(t("byLedger"), "var(--ok)", "line"), key(t("byWeChat"), "var(--wechat)", "dot"),
       ahead.times.length > 0 ? key(t("forecast"), "var(--forecast)", "dashed") : null].filter(Boolean),
     table: {
       columns: [

@@ -7,7 +7,7 @@ import { t } from "../i18n.js";
 const list = (title, name, rows, of) => h("div", {}, h("h3", {}, title), table([
   { name, of: (row) => h("span", { class: "mono" }, of(row).slice(0, 16)) },
   { name: t("codesCount"), right: true, of: (row) => number(row.codes) },
-], rows.slice(0, 8), { label: title, stack: true }));
+], rows.slice(0, 8), title));
 
 export function renderTop({ top, appId }) {
   const users = (top?.users ?? []).filter((row) => row.appid === appId);
