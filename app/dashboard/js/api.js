@@ -14,16 +14,24 @@ export class ApiError extends Error {
 export function onTokenWanted(ask) { wantToken = ask; }
 export function useToken(token) { sessionStorage.setItem(key, token); }
 
+/** Status and body; status 0 is no answer. */
+async function exchange(path, options) {
+  try {
+    const response = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(20_000) });
+    const text = await response.text();
+    return { ok: response.ok, status: response.status, body: text === "" ? {} : JSON.parse(text) };
+  } catch (error) {
+    throw new ApiError(0, String(error.message));
+  }
+}
+
 async function request(path, options = {}) {
   const token = sessionStorage.getItem(key);
   const headers = { Accept: "application/json", ...options.headers };
   if (token !== null) headers.Authorization = `Bearer ${token}`;
-  const patience = AbortSignal.timeout(10_000);
-  const response = await fetch(path, { ...options, headers, cache: "no-store", signal: patience });
-  const text = await response.text();
-  const body = text === "" ? {} : JSON.parse(text);
-  if (response.status === 401) wantToken(token !== null);
-  if (!response.ok) throw new ApiError(response.status, body.detail ?? body.title ?? String(response.status));
+  const { ok, status, body } = await exchange(path, { ...options, headers });
+  if (status === 401) wantToken(token !== null);
+  if (!ok) throw new ApiError(status, body.detail ?? body.title ?? String(status));
   return body;
 }
 
@@ -41,8 +49,8 @@ export async function getIfThere(path) {
   try {
     return await get(path);
   } catch (error) {
-    if (error.status === 404) absent.add(name);
-    else if (error.status !== 503) throw error;
+    if (error.status !== 404) throw error;
+    absent.add(name);
     return null;
   }
 }

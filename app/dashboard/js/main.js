@@ -5,6 +5,7 @@ import { byId, fill, fillSwitch, h } from "./dom.js";
 import { second } from "./format.js";
 import { language, setLanguage, startLanguage, t, term } from "./i18n.js";
 import { follow } from "./live.js";
+import { paced } from "./pace.js";
 import { renderAlarms } from "./sections/alarms.js";
 import { renderCodes } from "./sections/codes.js";
 import { renderDoubts, startDoubts } from "./sections/doubts.js";
@@ -18,9 +19,21 @@ import { renderReconciliation, startReconciliation } from "./sections/reconcilia
 import { renderTop } from "./sections/top.js";
 import { isDark, startTheme, toggleTheme } from "./theme.js";
 
-const minute = 60_000;
-const data = { kind: "quick" };
-const read = { revision: undefined, at: 0, historyAt: 0, history: undefined };
+const data = { kind: "quick", problems: {} };
+const query = () => `?${new URLSearchParams({ app: data.appId, kind: data.kind })}`;
+// Of all mini programs; and of the one that is chosen.
+const ofAll = {
+  summary: paced(() => get("/api/summary")),
+  packs: paced(() => get("/api/packs")),
+  forecasts: paced(() => getIfThere("/api/forecast")),
+  alarms: paced(() => getIfThere("/api/alarms")),
+  reconciliation: paced(() => getIfThere("/api/reconciliation")),
+  top: paced(() => getIfThere("/api/top")),
+};
+const ofChosen = {
+  history: paced((chosenQuery) => get(`/api/history${chosenQuery}`)),
+  codes: paced((chosenQuery) => get(`/api/consumptions${chosenQuery}&limit=12`)),
+};
 let lookAgain = () => {};
 let standing = { state: "live", at: new Date() };
 
@@ -46,10 +59,9 @@ function choose() {
 function chosen() {
   history.replaceState(null, "", `#${new URLSearchParams({ app: data.appId, kind: data.kind })}`);
   data.forecast = forecastOf(data.forecasts);
-  read.history = undefined;
-  data.history = undefined;
+  for (const name of Object.keys(ofChosen)) data[name] = undefined;
   draw();
-  readHistory().then(draw, () => lookAgain());
+  lookAgain();
 }
 
 function drawChoice() {
@@ -101,37 +113,34 @@ function draw() {
   renderTop(data);
 }
 
-async function readHistory() {
-  const query = new URLSearchParams({ app: data.appId, kind: data.kind });
-  const asked = query.toString();
-  const [past, codes] = await Promise.all([get(`/api/history?${query}`), get(`/api/consumptions?${query}&limit=12`)]);
-  if (asked !== new URLSearchParams({ app: data.appId, kind: data.kind }).toString()) return;
-  data.history = past;
-  data.codes = codes;
-  read.history = asked;
-  read.historyAt = Date.now();
-}
-
-/** Reads anew what may have changed. The history is long, and read less often. */
-async function readAll() {
-  [data.summary, data.packs, data.forecasts, data.alarms, data.reconciliation, data.top] = await Promise.all([
-    get("/api/summary"), get("/api/packs"), getIfThere("/api/forecast"), getIfThere("/api/alarms"),
-    getIfThere("/api/reconciliation"), getIfThere("/api/top")]);
-  choose();
-  data.forecast = forecastOf(data.forecasts);
-  await readHistory();
-  read.at = Date.now();
+/** Puts what `parts` read into `data`; true when some of it is new. What takes too long just now stays as it was. */
+async function read(parts, revision, of = "") {
+  const found = await Promise.all(Object.entries(parts).map(async ([name, part]) => {
+    try {
+      return [name, await part.read(revision, of), null];
+    } catch (error) {
+      if (error.status !== 503) throw error;
+      return [name, data[name], error.message];
+    }
+  }));
+  if (of !== "" && of !== query()) return false;  // another was chosen meanwhile
+  const isNew = found.some(([name, value, problem]) => data[name] !== value || (data.problems[name] ?? null) !== problem);
+  for (const [name, value, problem] of found) {
+    data[name] = value;
+    data.problems[name] = problem;
+  }
+  return isNew;
 }
 
 async function changed(live) {
+  const isFirst = !data.live;
   data.live = live;
+  const isNew = await read(ofAll, live.revision);
   choose();
-  const isNew = live.revision !== read.revision;
-  if (isNew || Date.now() - read.at > minute) {
-    await readAll();
-    read.revision = live.revision;
-  }
-  draw();
+  data.forecast = forecastOf(data.forecasts);
+  const isNewToo = await read(ofChosen, live.revision, query());
+  if (isFirst || isNew || isNewToo) draw();
+  else renderHealth(data);
 }
 
 function told(state, at, error) {
@@ -142,7 +151,7 @@ function told(state, at, error) {
 
 /** After something was done here, what it changed is read at once. */
 async function readNow() {
-  read.revision = undefined;
+  for (const part of [...Object.values(ofAll), ...Object.values(ofChosen)]) part.hurry();
   await changed(await get("/api/live"));
 }
 

@@ -46,9 +46,9 @@ function drawing(history) {
   };
 }
 
-export function renderLatency({ history }) {
-  if (!history) return;
-  renderFigures(history);
+export function renderLatency({ history, problems }) {
   chart ??= makeChart(byId("latency-chart"));
+  if (!history) return chart.draw(null, problems.history ?? t("reading"));
+  renderFigures(history);
   chart.draw(drawing(history), t("nothingYet"));
 }

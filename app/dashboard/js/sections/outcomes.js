@@ -92,8 +92,8 @@ export function renderOutcomes(data) {
   const again = (name) => (value) => { choice[name] = value; renderOutcomes(data); };
   fillSwitch(byId("outcomes-range"), [["hours", t("last48h")], ["days", t("last30d")]], choice.range, again("range"));
   fillSwitch(byId("outcomes-scope"), [["all", t("allCodes")], ["failed", t("failedOnly")]], choice.scope, again("scope"));
-  if (!data.history) return;
   chart ??= makeChart(byId("outcomes-chart"));
+  if (!data.history) return chart.draw(null, data.problems.history ?? t("reading"));
   chart.draw(drawing(data.history), t(choice.scope === "all" ? "nothingYet" : "noFailures"));
   renderCauses(data.history);
 }

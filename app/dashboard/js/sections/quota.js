@@ -127,7 +127,7 @@ function drawing({ packs, history, forecast, appId, kind }) {
 export function renderQuota(data) {
   if (!data.packs || !data.summary) return;
   renderFigures(data);
-  if (!data.history) return;
   chart ??= makeChart(byId("quota-chart"));
+  if (!data.history) return chart.draw(null, data.problems.history ?? t("reading"));
   chart.draw(drawing(data), t("nothingYet"));
 }

@@ -48,8 +48,11 @@ export function startReconciliation(done) {
     button.disabled = true;
     button.textContent = t("asking");
     try {
-      await post("/api/reconcile", {});
+      const { asked } = await post("/api/reconcile", { askOnly: true });
+      byId("reconcile-told").textContent = asked ? "" : t("notAsked");
       await done();
+    } catch (error) {
+      byId("reconcile-told").textContent = error.message;
     } finally {
       button.disabled = false;
       button.textContent = t("reconcileNow");

@@ -15,6 +15,7 @@ export const english = {
   staleRefused: "Not read since {time}: {why} Everything below is from then.",
   footer: "Times are China time (UTC+8). Phone numbers are masked in the ledger itself: 138****8000.",
   asTable: "As a table",
+  reading: "Being read …",
   nothingYet: "Nothing to show yet.",
 
   health: "Health",
@@ -180,6 +181,7 @@ export const english = {
   reconciliation: "Reconciliation with WeChat",
   reconcileNow: "Ask WeChat now",
   asking: "Asking …",
+  notAsked: "WeChat gave no figures of now: its last ones are compared.",
   noUsage: "WeChat has not told its figures yet.",
   wechatUsed: "WeChat has counted {used} of {all}",
   ourUsed: "ours used",

@@ -15,6 +15,7 @@ export const chinese = {
   staleRefused: "自 {time} 起未能读取：{why} 以下均为当时的数据。",
   footer: "时间均为北京时间（UTC+8）。手机号在账本中即已脱敏：138****8000。",
   asTable: "以表格查看",
+  reading: "读取中……",
   nothingYet: "暂无数据。",
 
   health: "健康状况",
@@ -180,6 +181,7 @@ export const chinese = {
   reconciliation: "与微信对账",
   reconcileNow: "立即查询微信",
   asking: "查询中……",
+  notAsked: "微信暂未给出最新数字，以下按其上一次的数字对账。",
   noUsage: "微信尚未给出用量。",
   wechatUsed: "微信已计 {used} / {all}",
   ourUsed: "我方已用",
