@@ -123,7 +123,7 @@ export function lines({ height, data, series, format, words, range, xRange }) {
         fill: each.filled ? translucent(each.colour, 0.13) : undefined,
         spanGaps: each.spanGaps ?? true,
         paths: { step: stepped({ align: 1 }), line: linear(), points: () => null }[each.kind],
-        points: { show: each.kind === "points", size: 4.5, width: 1.25, fill: colour("card"), stroke: each.colour },
+        points: { show: each.kind === "points", size: innerWidth < 640 ? 3 : 4.5, width: 1.25, fill: colour("card"), stroke: each.colour },
       }))],
     },
   };
