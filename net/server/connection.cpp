@@ -34,7 +34,8 @@ std::vector<Header> header_views(HeadParser const& parser) {
   return headers;
 }
 
-// Health checks come every second, an operator's page asks every few seconds, and whoever presents nothing good may come at any rate.
+// Health checks come every second, an operator's page asks every few seconds, and whoever presents nothing good
+// may come at any rate.
 RequestLog::Kind kind_in_log(Request const& request, Response const& response) {
   constexpr int unauthorized = 401;
   constexpr int forbidden = 403;
