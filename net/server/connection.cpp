@@ -34,14 +34,15 @@ std::vector<Header> header_views(HeadParser const& parser) {
   return headers;
 }
 
-// Health checks come every second, an operator's page asks every few seconds, and whoever presents nothing good
-// may come at any rate.
+// Health checks come every second, an operator's page asks every few seconds, and whoever presents nothing
+// good may come at any rate.
 RequestLog::Kind kind_in_log(Request const& request, Response const& response) {
   constexpr int unauthorized = 401;
   constexpr int forbidden = 403;
   constexpr int too_many_requests = 429;
   constexpr int internal_error = 500;
-  bool const is_probe = request.path == "/healthz" || request.path == "/readyz" || request.path == "/api/live";
+  bool const is_probe =
+      request.path == "/healthz" || request.path == "/readyz" || request.path == "/api/live";
   bool const is_one_of_many = (is_probe && response.status < internal_error) ||
                               response.status == unauthorized || response.status == forbidden ||
                               response.status == too_many_requests;
