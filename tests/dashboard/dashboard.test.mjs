@@ -38,12 +38,15 @@ async function ready(page) {
 }
 
 const holds = (page, words) => page.waitForFunction((text) => document.body.innerText.includes(text), words, patience);
+/** The page follows the ledger: sooner or later what it says is so. */
+async function until(holdsNow) {
+  for (const end = Date.now() + patience.timeout; !(await holdsNow());) assert.ok(Date.now() < end, "it never came to be so");
+}
+
 const mine = `app_id = '${appid}' AND kind = 'quick'`;
 
 test("the page loads without an error, from this server alone, in the language and theme of the browser", async () => {
   const { page, seen, context } = await stage.open();
-  await page.evaluate(() => { window.violations = []; });
-  page.on("request", () => {});
   await ready(page);
   assert.equal(await page.locator("html").getAttribute("lang"), "zh-CN");
   await holds(page, "剩余额度");
@@ -111,6 +114,28 @@ test("what the API answers is what the views say, whole rows of it", async () =>
   const [left] = stage.sql(`SELECT sum(available) AS units FROM v_packs WHERE ${mine}`);
   assert.equal(history.units_left.at(-1).units_left, left.units, "the line ends at what is left");
   for (const row of history.latency) assert.ok(row.p50_ms <= row.p90_ms && row.p90_ms <= row.p99_ms && row.p99_ms <= row.max_ms);
+});
+
+test("WeChat's count of each pack stands beside ours, is asked for anew, and what is left is said to last", async () => {
+  const { page, seen, context } = await stage.open({ locale: "en-GB" });
+  await ready(page);
+  const grouped = (value) => new Intl.NumberFormat("en-GB").format(value);
+  const told = async () => {
+    const text = await page.locator("#reconciliation").innerText();
+    return stage.sql("SELECT wx_pkg_id, wx_used, wx_all, our_used, our_doubt FROM v_reconciliation").every((row) =>
+      text.includes(`WeChat has counted ${grouped(row.wx_used)} of ${grouped(row.wx_all)} · ours used ${grouped(row.our_used)}`));
+  };
+  await until(told);
+  assert.equal(await page.locator("#reconciliation article").count(), stage.sql("SELECT 1 FROM v_reconciliation").length);
+  await stage.consume("sandbox-ok-asked");
+  await page.locator("#reconcile").click();
+  await page.locator("#reconcile:enabled").waitFor(patience);
+  await until(told);
+  const { forecasts } = await (await fetch(new URL("/api/forecast", stage.page))).json();
+  const days = forecasts.find((each) => each.appid === appid && each.kind === "quick").daysLeft;
+  await holds(page, `about ${Math.floor(days)} days`);
+  assert.deepEqual(seen.errors, []);
+  await context.close();
 });
 
 test("no number is on the page or in what it reads but by its mask", async () => {

@@ -39,18 +39,3 @@ export const get = (path) => request(path);
 export const post = (path, body) => request(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
 });
-
-const absent = new Set();
-
-/** What this server may not have: null then, and it is not asked again. */
-export async function getIfThere(path) {
-  const name = path.split("?")[0];
-  if (absent.has(name)) return null;
-  try {
-    return await get(path);
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    absent.add(name);
-    return null;
-  }
-}

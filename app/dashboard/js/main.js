@@ -1,6 +1,6 @@
 // The page: what it asks, what is chosen, and who draws what.
 
-import { get, getIfThere, onTokenWanted, useToken } from "./api.js";
+import { get, onTokenWanted, useToken } from "./api.js";
 import { byId, fill, fillSwitch, h } from "./dom.js";
 import { second } from "./format.js";
 import { language, setLanguage, startLanguage, t, term } from "./i18n.js";
@@ -25,10 +25,10 @@ const query = () => `?${new URLSearchParams({ app: data.appId, kind: data.kind }
 const ofAll = {
   summary: paced(() => get("/api/summary")),
   packs: paced(() => get("/api/packs")),
-  forecasts: paced(() => getIfThere("/api/forecast")),
-  alarms: paced(() => getIfThere("/api/alarms")),
-  reconciliation: paced(() => getIfThere("/api/reconciliation")),
-  top: paced(() => getIfThere("/api/top")),
+  forecasts: paced(() => get("/api/forecast")),
+  alarms: paced(() => get("/api/alarms")),
+  reconciliation: paced(() => get("/api/reconciliation")),
+  top: paced(() => get("/api/top")),
 };
 const ofChosen = {
   history: paced((chosenQuery) => get(`/api/history${chosenQuery}`)),
