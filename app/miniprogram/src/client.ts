@@ -1,0 +1,355 @@
+import { CodeKeeper, codeLifeMs, type KeptCode } from './code_keeper';
+import { afterCode, afterLogin, type Progress, type Step } from './decision';
+import { sha256Hex } from './digest';
+import { funnelEventOf, PhoneError, type Reading, readCallback } from './errors';
+import { EventQueue } from './events';
+import { languageOfPhone, localProblem, type Text, text } from './messages';
+import { onWake, pause } from './pauses';
+import { QuotaMemory } from './quota';
+import { NoSession, type Session, SessionKeeper, UserKeys } from './session';
+import { authorization, type SigningKey } from './signature';
+import { type Answer, problemIn, send } from './transport';
+import type {
+  CallbackDetail,
+  FunnelEvent,
+  Kind,
+  Language,
+  LocalProblemCode,
+  Options,
+  PhoneNumber,
+  Problem,
+  Quota,
+  Retry,
+  Use,
+  Waiting,
+} from './types';
+
+/** Who waits for a code's answer. */
+export interface Watcher {
+  /** The code is still good, and will be presented again. */
+  onWait?: (waiting: Waiting) => void;
+  /** False once nobody can be handed the number any more: then the code is kept for who comes next. */
+  isHere?: () => boolean;
+  /** When the tap was, in unix milliseconds; a code's life begins there. Now, unless given. */
+  tappedAtMs?: number;
+}
+
+/** A code that is being presented. */
+interface Run {
+  answer: Promise<PhoneNumber>;
+  watchers: Watcher[];
+  resumed: boolean;
+}
+
+interface Call {
+  method: 'GET' | 'POST';
+  path: string;
+  body: string;
+}
+
+const isHere = ({ isHere: here }: Watcher): boolean => !here || here();
+
+/** What a page needs of one server: quota, codes exchanged, events told. Works without Component(). */
+export class Client {
+  readonly server: string;
+  readonly lang: Language;
+  private readonly codes: CodeKeeper;
+  private readonly quotas = new QuotaMemory();
+  private readonly sessions: SessionKeeper;
+  private readonly userKeys: UserKeys | undefined;
+  private readonly events: EventQueue;
+  private readonly runs: { [id: string]: Run | undefined } = {};
+
+  constructor(options: Options) {
+    this.server = options.server.replace(/\/+$/, '');
+    this.lang = options.lang || languageOfPhone();
+    this.userKeys = options.userKey ? new UserKeys() : undefined;
+    this.codes = new CodeKeeper(this.server);
+    this.sessions = new SessionKeeper(
+      (body) => this.send({ method: 'POST', path: '/session', body }),
+      (quotas) => this.quotas.learnAll(quotas),
+    );
+    this.events = new EventQueue(
+      this.server,
+      options.events !== false,
+      (body) => this.ask({ method: 'POST', path: '/phone/events', body }).catch(() => undefined),
+      () => this.sessions.clockOffsetMs,
+    );
+    onWake(() => this.events.wake());
+  }
+
+  /**
+   * Whether a tap makes sense: from the session's answer, then from `GET /phone/quota`, at most a minute old.
+   * Rejects with PhoneError when the server cannot be reached at all: then a tap would only burn a unit.
+   */
+  async quota(kind: Kind = 'quick'): Promise<Quota> {
+    let answer: Answer | undefined;
+    try {
+      await this.sessions.get();
+      const fresh = this.quotas.fresh(kind);
+      if (fresh) return fresh;
+      answer = await this.ask({ method: 'GET', path: `/phone/quota?kind=${kind}`, body: '' });
+    } catch (failure) {
+      throw this.unreachable(failure);
+    }
+    if (!answer) throw this.unreachable(undefined);
+    if (answer.status === 200 && typeof answer.body.available === 'boolean') {
+      this.quotas.learn(answer.body as unknown as Quota);
+    }
+    const known = this.quotas.last(kind);
+    if (known) return known;
+    throw new PhoneError('refused', problemIn(answer) || localProblem('NETWORK_LOST', this.lang));
+  }
+
+  /** WeChat's button said that nothing is left. */
+  quotaIsExhausted(kind: Kind = 'quick'): Quota {
+    return this.quotas.exhaust(kind);
+  }
+
+  /** Tells the server what the button saw; returns what was told. */
+  track(event: Pick<FunnelEvent, 'type' | 'errno' | 'codeDigest'>, use: Use = {}): FunnelEvent {
+    return this.events.add({
+      ...event,
+      kind: use.kind || 'quick',
+      ...(use.scene && { scene: use.scene }),
+    });
+  }
+
+  /** What to tell of a callback, if anything. */
+  trackCallback(reading: Reading, use: Use = {}): FunnelEvent | undefined {
+    const event = funnelEventOf(reading);
+    if (!event) return undefined;
+    const codeDigest = reading.outcome === 'code' ? sha256Hex(reading.code) : undefined;
+    return this.track({ ...event, ...(codeDigest && { codeDigest }) }, use);
+  }
+
+  /**
+   * The number, for what the button's callback brought. A code is kept on the phone and presented until its
+   * answer is final. Rejects with PhoneError: `outcome` says what the callback was, or `refused`.
+   */
+  phoneNumber(
+    detail: CallbackDetail | null | undefined,
+    use: Use = {},
+    watcher: Watcher = {},
+  ): Promise<PhoneNumber> {
+    const reading = readCallback(detail);
+    this.trackCallback(reading, use);
+    return this.present(reading, use, watcher);
+  }
+
+  /** The same, of a reading that has been told of already. */
+  present(reading: Reading, use: Use = {}, watcher: Watcher = {}): Promise<PhoneNumber> {
+    if (reading.outcome === 'no_quota') this.quotas.exhaust(use.kind || 'quick');
+    if (reading.outcome !== 'code' && reading.outcome !== 'encrypted') {
+      return Promise.reject(
+        new PhoneError(reading.outcome, problemOf(reading, use.lang || this.lang), reading),
+      );
+    }
+    const { outcome, ...brought } = reading;
+    const code: KeptCode = {
+      ...brought,
+      id: outcome === 'code' ? reading.code : reading.encryptedData,
+      kind: use.kind || 'quick',
+      tappedAtMs: watcher.tappedAtMs || Date.now(),
+      ...(use.scene && { scene: use.scene }),
+      ...(use.outId && { outId: use.outId }),
+      ...(use.lang && { lang: use.lang }),
+    };
+    const run = this.runs[code.id];
+    if (run) return this.join(run, watcher);
+    this.codes.keep(code);
+    return this.begin(code, watcher, false);
+  }
+
+  /**
+   * A code of a tap before, of the same kind and scene, that nobody waits for: its page was closed, or the app.
+   * Undefined where there is none.
+   */
+  resume(use: Use = {}, watcher: Watcher = {}): Promise<PhoneNumber> | undefined {
+    const kind = use.kind || 'quick';
+    for (const code of this.codes.all()) {
+      if (code.kind !== kind || code.scene !== use.scene) continue;
+      const run = this.runs[code.id];
+      if (!run) return this.begin(code, watcher, true);
+      if (!run.watchers.some(isHere)) {
+        run.resumed = true;
+        return this.join(run, watcher);
+      }
+    }
+    return undefined;
+  }
+
+  private join(run: Run, watcher: Watcher): Promise<PhoneNumber> {
+    run.watchers.push(watcher);
+    return run.answer;
+  }
+
+  private begin(code: KeptCode, watcher: Watcher, resumed: boolean): Promise<PhoneNumber> {
+    const watchers = [watcher];
+    const run: Run = {
+      watchers,
+      resumed,
+      answer: this.carry(code, watchers).then(
+        (number) => {
+          this.runs[code.id] = undefined;
+          // Not handed over yet: whoever comes next gets the server's stored answer.
+          if (watchers.some(isHere)) this.codes.forget(code.id);
+          return { ...number, resumed: run.resumed };
+        },
+        (failure) => {
+          this.runs[code.id] = undefined;
+          this.codes.forget(code.id);
+          throw failure;
+        },
+      ),
+    };
+    this.runs[code.id] = run;
+    return run.answer;
+  }
+
+  /** Presents the code until a step is final. */
+  private async carry(code: KeptCode, watchers: Watcher[]): Promise<PhoneNumber> {
+    const endsAtMs = code.tappedAtMs + codeLifeMs;
+    const progress: Progress = {
+      attempts: 0,
+      loginsAnew: 0,
+      signedAnew: 0,
+      rescuable: code.code !== undefined && code.encryptedData !== undefined,
+    };
+    let withData = code.code === undefined;
+    const lang = code.lang || this.lang;
+    for (;;) {
+      await pause(0, false);
+      progress.attempts += 1;
+      const step = await this.attempt(code, withData, progress);
+      switch (step.to) {
+        case 'deliver':
+          return {
+            ...step.number,
+            ...(code.scene && { scene: code.scene }),
+            replayed: step.replayed,
+            resumed: false,
+          };
+        case 'refuse':
+          throw new PhoneError('refused', step.problem);
+        case 'rescue':
+          withData = true;
+          progress.rescuable = false;
+          break;
+        case 'log_in_anew':
+          progress.loginsAnew += 1;
+          break;
+        default: {
+          const because = step.problem || localProblem('NETWORK_LOST', lang);
+          const atMs = Date.now() + step.inMs;
+          if (atMs >= endsAtMs) throw new PhoneError('refused', because);
+          if (step.inMs > 0) {
+            const waiting = { attempts: progress.attempts, inMs: step.inMs, because };
+            for (const { onWait } of watchers) if (onWait) onWait(waiting);
+          }
+          await pause(atMs, step.firm);
+          if (Date.now() >= endsAtMs) throw new PhoneError('refused', localProblem('CODE_TOO_OLD', lang));
+        }
+      }
+    }
+  }
+
+  private async attempt(code: KeptCode, withData: boolean, progress: Progress): Promise<Step> {
+    let session: Session;
+    try {
+      session = await this.sessions.get();
+    } catch (failure) {
+      return afterLogin(failure instanceof NoSession ? failure.answer : undefined, progress);
+    }
+    const answer = await this.sendSigned(callOf(code, withData), session, code.lang);
+    const step = afterCode(answer, progress);
+    if (step.to === 'log_in_anew') this.dropSession(session, step.problem);
+    if (step.to === 'repeat' && step.problem) this.learnFrom(answer, progress);
+    return step;
+  }
+
+  /** A skewed timestamp tells the server's; a nonce is always a new one. */
+  private learnFrom(answer: Answer | undefined, progress: Progress): void {
+    if (answer?.status !== 401) return;
+    progress.signedAnew += 1;
+    this.sessions.learnClock(answer.body.serverTime);
+  }
+
+  /** Once more where the session has ended, or the clock is off. Throws NoSession. */
+  private async ask(call: Call): Promise<Answer | undefined> {
+    const session = await this.sessions.get();
+    const answer = await this.sendSigned(call, session);
+    const problem = answer && problemIn(answer);
+    if (!answer || !problem || answer.status !== 401) return answer;
+    if (problem.retry === 'login') this.dropSession(session, problem);
+    this.sessions.learnClock(answer.body.serverTime);
+    return this.sendSigned(call, await this.sessions.get());
+  }
+
+  private dropSession(session: Session, because: Problem): void {
+    this.sessions.drop(session);
+    if (this.userKeys && because.code === 'SIGNATURE_INVALID') this.userKeys.distrust();
+  }
+
+  private async sendSigned(call: Call, session: Session, lang?: Language): Promise<Answer | undefined> {
+    const key: SigningKey = this.userKeys
+      ? await this.userKeys.signingKey(session)
+      : { session: session.id, name: 'session', key: session.signingKey };
+    const target = this.server.replace(/^[a-z]+:\/\/[^/]*/i, '') + call.path;
+    return this.send(call, lang, authorization(key, { ...call, target }, this.sessions.nowS()));
+  }
+
+  private send(
+    { method, path, body }: Call,
+    lang = this.lang,
+    authorized?: string,
+  ): Promise<Answer | undefined> {
+    const headers: { [name: string]: string } = { 'Accept-Language': lang === 'en' ? 'en' : 'zh-CN' };
+    if (body) headers['Content-Type'] = 'application/json';
+    if (authorized) headers.Authorization = authorized;
+    return send({ method, url: this.server + path, body, headers });
+  }
+
+  private unreachable(failure: unknown): PhoneError {
+    const { answer, loggedIn = true } =
+      failure instanceof NoSession ? failure : { answer: undefined, loggedIn: true };
+    const problem =
+      (answer && problemIn(answer)) ||
+      localProblem(loggedIn ? 'NETWORK_LOST' : 'LOGIN_FAILED', this.lang, 'later');
+    return new PhoneError('refused', problem);
+  }
+}
+
+/** Without a code nothing has been charged. */
+function problemOf(reading: Reading, lang: Language): Problem {
+  const said = (code: string, name: Text | LocalProblemCode, retry: Retry): Problem => ({
+    code,
+    detail: text(name, lang),
+    retry,
+    charged: 'no',
+  });
+  switch (reading.outcome) {
+    case 'no_quota':
+      return said('QUOTA_EXHAUSTED', 'QUOTA_EXHAUSTED', 'later');
+    case 'denied':
+      return said('DENIED', 'DENIED', 'new_code');
+    case 'privacy':
+      return said('PRIVACY', 'PRIVACY', 'new_code');
+    case 'permission':
+      return said('PERMISSION', 'PERMISSION', 'never');
+    default:
+      return said('DIALOG_FAILED', 'DIALOG_FAILED', 'new_code');
+  }
+}
+
+function callOf(code: KeptCode, withData: boolean): Call {
+  const { kind, scene, outId, encryptedData, iv } = code;
+  const encrypted = withData ? { encryptedData, iv } : undefined;
+  return code.code === undefined
+    ? { method: 'POST', path: '/phone/decrypt', body: JSON.stringify({ ...encrypted, kind }) }
+    : {
+        method: 'POST',
+        path: '/phone/consume',
+        body: JSON.stringify({ code: code.code, kind, scene, outId, ...encrypted }),
+      };
+}

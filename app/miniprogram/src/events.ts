@@ -1,0 +1,99 @@
+import { randomId } from './random';
+import { load, save } from './storage';
+import type { Answer } from './transport';
+import type { FunnelEvent } from './types';
+
+/** With the phone's clock, whose offset may not be known yet. */
+type StoredEvent = Omit<FunnelEvent, 'at'> & { atMs: number };
+
+const batchMax = 50; // POST /phone/events
+const storedMax = 200;
+const ageMaxMs = 7 * 24 * 60 * 60 * 1000 - 60 * 60 * 1000; // the server takes a week
+const gatherMs = 2000;
+const pauseMs = 60 * 1000; // after a failure, unless the server says
+
+type Send = (body: string) => Promise<Answer | undefined>;
+
+/** What is told of the button: kept on the phone until the server has it, at most 50 at a time. */
+export class EventQueue {
+  private readonly key: string;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private sending = false;
+  private notBeforeMs = 0;
+
+  /** `send` posts to `/phone/events`; `clockOffsetMs` is the server's clock less the phone's. */
+  constructor(
+    server: string,
+    private readonly enabled: boolean,
+    private readonly send: Send,
+    private readonly clockOffsetMs: () => number,
+  ) {
+    this.key = `onetap:events:${server}`;
+    if (!enabled) save(this.key, []);
+    else if (load(this.key).length > 0) this.flushSoon();
+  }
+
+  /** The event as it will be told; with events switched off it goes nowhere else. */
+  add(event: Omit<FunnelEvent, 'id' | 'at'>): FunnelEvent {
+    const stored: StoredEvent = { ...event, id: randomId(), atMs: Date.now() };
+    if (this.enabled) {
+      save(this.key, load<StoredEvent>(this.key).concat(stored).slice(-storedMax));
+      this.flushSoon();
+    }
+    return this.told(stored);
+  }
+
+  /** The app has come back, or the network. */
+  wake(): void {
+    if (this.enabled && load(this.key).length > 0) this.flushSoon();
+  }
+
+  private told({ atMs, ...event }: StoredEvent): FunnelEvent {
+    return { ...event, at: Math.round((atMs + this.clockOffsetMs()) / 1000) };
+  }
+
+  private flushSoon(): void {
+    if (this.timer !== undefined || this.sending) return;
+    const inMs = Math.max(gatherMs, this.notBeforeMs - Date.now());
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.flush();
+    }, inMs);
+  }
+
+  private async flush(): Promise<void> {
+    const oldestMs = Date.now() - ageMaxMs;
+    const stored = load<StoredEvent>(this.key).filter(({ atMs }) => atMs > oldestMs);
+    save(this.key, stored);
+    const batch = stored.slice(0, batchMax);
+    if (batch.length === 0) return;
+    this.sending = true;
+    const answer = await this.send(JSON.stringify({ events: batch.map((event) => this.told(event)) }));
+    this.sending = false;
+    this.settle(batch, answer);
+    if (load(this.key).length > 0) this.flushSoon();
+  }
+
+  private settle(batch: StoredEvent[], answer: Answer | undefined): void {
+    const status = answer ? answer.status : 0;
+    if (status === 202) {
+      this.remove(batch);
+    } else if (status === 400 || status === 413) {
+      // One that the server cannot take refuses them all, and is named.
+      const named = /events\[(\d+)\]/.exec(String(answer?.body.detail));
+      const bad = named ? batch[Number(named[1])] : undefined;
+      this.remove(bad ? [bad] : batch);
+    } else {
+      const retryAfterS = answer?.retryAfterS;
+      this.notBeforeMs = Date.now() + (retryAfterS === undefined ? pauseMs : retryAfterS * 1000);
+    }
+  }
+
+  private remove(events: StoredEvent[]): void {
+    const ids = events.map(({ id }) => id);
+    save(
+      this.key,
+      load<StoredEvent>(this.key).filter(({ id }) => ids.indexOf(id) < 0),
+    );
+  }
+}
