@@ -1,5 +1,6 @@
 import { randomId } from './random';
 import { load, save } from './storage';
+import { Timer } from './timer';
 import type { Answer } from './transport';
 import type { FunnelEvent } from './types';
 
@@ -17,7 +18,7 @@ type Send = (body: string) => Promise<Answer | undefined>;
 /** What is told of the button: kept on the phone until the server has it, at most 50 at a time. */
 export class EventQueue {
   private readonly key: string;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly timer = new Timer();
   private sending = false;
   private notBeforeMs = 0;
 
@@ -53,12 +54,9 @@ export class EventQueue {
   }
 
   private flushSoon(): void {
-    if (this.timer !== undefined || this.sending) return;
+    if (this.timer.isRunning() || this.sending) return;
     const inMs = Math.max(gatherMs, this.notBeforeMs - Date.now());
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      void this.flush();
-    }, inMs);
+    this.timer.start(inMs, () => void this.flush());
   }
 
   private async flush(): Promise<void> {

@@ -19,6 +19,7 @@ export type { Messages } from './messages';
 export { localProblem, reworded, text } from './messages';
 export { onWake } from './pauses';
 export { authorization, type Signed, type SigningKey, signature } from './signature';
+export { Timer } from './timer';
 export * from './types';
 
 const clients: { [server: string]: Client | undefined } = {};

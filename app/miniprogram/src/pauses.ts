@@ -1,6 +1,8 @@
 // Timers stand still while the app is in the background, and WeChat drops its requests after five seconds: so
 // nothing is begun there, and whoever waits looks again when the app, or the network, comes back.
 
+import { Timer } from './timer';
+
 type Waiter = () => void;
 
 let hidden = false;
@@ -50,9 +52,9 @@ export function onWake(wake: Waiter): () => void {
 export function pause(untilMs: number, firm: boolean): Promise<void> {
   listen();
   return new Promise((resolve) => {
-    let timer = 0;
+    const timer = new Timer();
     const look = (woken: boolean): void => {
-      clearTimeout(timer);
+      timer.stop();
       const restMs = untilMs - Date.now();
       if (!hidden && (restMs <= 0 || (woken && !firm))) {
         waiters = waiters.filter((waiter) => waiter !== wake);
@@ -60,7 +62,7 @@ export function pause(untilMs: number, firm: boolean): Promise<void> {
         return;
       }
       if (waiters.indexOf(wake) < 0) waiters.push(wake);
-      if (restMs > 0) timer = setTimeout(() => look(false), restMs);
+      if (restMs > 0) timer.start(restMs, () => look(false));
     };
     const wake = (): void => look(true);
     look(false);

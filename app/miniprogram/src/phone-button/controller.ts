@@ -16,6 +16,7 @@ import {
   type Reading,
   readCallback,
   reworded,
+  Timer,
   text,
   type Use,
 } from '../index';
@@ -92,11 +93,11 @@ export class ButtonController {
   /** When the tap was whose dialog is open. */
   private tappedAtMs = 0;
   private locked = false;
-  private lockTimer = 0;
-  private lookTimer = 0;
+  private readonly lockTimer = new Timer();
+  private readonly lookTimer = new Timer();
   private taken: string[] = [];
   private waitingFor = 0;
-  private slowTimer = 0;
+  private readonly slowTimer = new Timer();
   private fallbackTold = false;
   private readonly stopWaking: () => void;
 
@@ -152,9 +153,9 @@ export class ButtonController {
     this.pageLeft();
     this.here = false;
     this.stopWaking();
-    clearTimeout(this.lockTimer);
-    clearTimeout(this.lookTimer);
-    clearTimeout(this.slowTimer);
+    this.lockTimer.stop();
+    this.lookTimer.stop();
+    this.slowTimer.stop();
   }
 
   /** The finger; with an open-type, WeChat's dialog opens by itself. */
@@ -166,7 +167,7 @@ export class ButtonController {
     if (this.locked) return;
     this.tappedAtMs = Date.now();
     this.lock(true);
-    this.lockTimer = setTimeout(() => this.lock(false), lockMaxMs);
+    this.lockTimer.start(lockMaxMs, () => this.lock(false));
     this.track('tap');
   }
 
@@ -205,7 +206,7 @@ export class ButtonController {
 
   /** Whether a tap makes sense; when the server is out of reach, again and again. */
   async look(): Promise<void> {
-    clearTimeout(this.lookTimer);
+    this.lookTimer.stop();
     const { kind } = this.surface.attributes();
     if (!this.client) return;
     if (kind === 'realtime' && !baseLibraryHas(realtimeSince)) {
@@ -218,7 +219,7 @@ export class ButtonController {
     } catch (failure) {
       if (!this.here) return;
       this.beOffline((failure as PhoneError).problem);
-      this.lookTimer = setTimeout(() => void this.look(), lookAgainMs);
+      this.lookTimer.start(lookAgainMs, () => void this.look());
     }
   }
 
@@ -257,7 +258,7 @@ export class ButtonController {
   }
 
   private lock(locked: boolean): void {
-    clearTimeout(this.lockTimer);
+    this.lockTimer.stop();
     this.locked = locked;
     this.surface.show({ locked });
   }
@@ -272,8 +273,7 @@ export class ButtonController {
   private beginWaiting(): void {
     this.waitingFor += 1;
     this.surface.show({ busy: true, loading: true });
-    clearTimeout(this.slowTimer);
-    this.slowTimer = setTimeout(() => this.surface.show({ offersFallback: true }), slowMs);
+    this.slowTimer.start(slowMs, () => this.surface.show({ offersFallback: true }));
   }
 
   private settle(answer: Promise<PhoneNumber>): void {
@@ -292,7 +292,7 @@ export class ButtonController {
   private endWaiting(succeeded: boolean): void {
     this.waitingFor = Math.max(0, this.waitingFor - 1);
     if (this.waitingFor > 0) return;
-    clearTimeout(this.slowTimer);
+    this.slowTimer.stop();
     this.surface.show({ loading: false, busy: succeeded, offersFallback: false });
   }
 
