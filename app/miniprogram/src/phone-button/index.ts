@@ -92,6 +92,7 @@ Component({
   },
   pageLifetimes: {
     show() {
+      (this as unknown as Instance).page = currentPage();
       const controller = controllerOf(this);
       if (controller) controller.pageShown();
     },
