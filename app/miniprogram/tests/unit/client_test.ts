@@ -366,6 +366,19 @@ describe('the session', () => {
     assert.notEqual(first, third);
   });
 
+  test('that replaced it stays when a late answer complains of the old one', async () => {
+    const late = wx.answerLater(consume);
+    const client = quiet();
+    const slow = fateOf(client.phoneNumber({ code: 'a1' }));
+    await settled();
+    wx.answer(consume, problem('SESSION_EXPIRED', 401, 'login'), phone);
+    await client.phoneNumber({ code: 'b2' });
+    assert.equal(wx.logins, 2);
+    await late(problem('SESSION_EXPIRED', 401, 'login'));
+    assert.ok(slow.number);
+    assert.equal(wx.logins, 2);
+  });
+
   test('is opened anew a minute before its end', async () => {
     wx.answer(consume, phone);
     const client = quiet();
