@@ -26,6 +26,7 @@ const sentences: { [key in Text | LocalProblemCode]: [chinese: string, english: 
   NETWORK_LOST: ['网络异常，请重新点击', 'No connection, please tap again'],
   LOGIN_FAILED: ['登录失败，请重试', 'The login failed, please try again'],
   CODE_TOO_OLD: ['授权已过期，请重新点击', 'The authorisation has expired, please tap again'],
+  UNSUPPORTED: ['微信版本过低，请升级微信', 'This version of WeChat is too old'],
   DIALOG_FAILED: ['获取失败，请重新点击', 'That did not work, please tap again'],
 };
 

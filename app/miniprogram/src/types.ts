@@ -26,6 +26,7 @@ export type LocalProblemCode =
   | 'NETWORK_LOST' // no answer as long as the code was good
   | 'LOGIN_FAILED' // wx.login
   | 'CODE_TOO_OLD' // kept for five minutes, and never answered
+  | 'UNSUPPORTED' // a base library without this kind of button
   | 'DIALOG_FAILED'; // WeChat's dialog, for a reason that nobody lists
 
 /** What the button is used for; told to the server with each code. */

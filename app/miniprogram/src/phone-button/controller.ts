@@ -128,7 +128,6 @@ export class ButtonController {
     const coupled = agreePrivacy && baseLibraryHas(coupledSince);
     this.surface.show({
       openType: agreed ? ability + (coupled ? '|agreePrivacyAuthorization' : '') : '',
-      offlineText: text('OFFLINE', lang, messages),
       fallbackText: text('FALLBACK', lang, messages),
       labelText: text('LABEL', lang, messages),
     });
@@ -210,7 +209,7 @@ export class ButtonController {
     const { kind } = this.surface.attributes();
     if (!this.client) return;
     if (kind === 'realtime' && !baseLibraryHas(realtimeSince)) {
-      this.beOffline(localProblem('DIALOG_FAILED', this.lang(), 'never'));
+      this.beOffline(localProblem('UNSUPPORTED', this.lang(), 'never'));
       return;
     }
     try {
@@ -367,8 +366,13 @@ export class ButtonController {
     return !dialogMayBeOpen && this.waitingFor === 0;
   }
 
+  /** In words: what the server said, else that it cannot be reached. */
   private beOffline(problem: Problem): void {
-    if (this.mayChangeFace()) this.surface.show({ face: 'offline', offersFallback: true });
-    this.surface.tell('offline', reworded(problem, this.surface.attributes().messages));
+    const { messages } = this.surface.attributes();
+    const told = reworded(problem, messages);
+    const isSilent = problem.code === 'NETWORK_LOST' || problem.code === 'LOGIN_FAILED';
+    const offlineText = isSilent ? text('OFFLINE', this.lang(), messages) : told.detail;
+    if (this.mayChangeFace()) this.surface.show({ face: 'offline', offersFallback: true, offlineText });
+    this.surface.tell('offline', told);
   }
 }

@@ -35,8 +35,8 @@ async function clientOf(server: Server) {
   return client;
 }
 
-/** A code that WeChat may still take is waited for; here only for five seconds more. */
-const soon = () => ({ tappedAtMs: Date.now() - codeLifeMs + 5000 });
+/** A code that WeChat may still take is waited for; here only for so long. */
+const within = (seconds: number) => ({ tappedAtMs: Date.now() - codeLifeMs + seconds * 1000 });
 
 /** Until the ledger has the events, which go out two seconds after the first. */
 async function eventsTold(server: Server): Promise<Row> {
@@ -69,7 +69,7 @@ async function playCode(code: string, hears: string): Promise<void> {
     const client = await clientOf(server);
     const scene = { scene: 'e2e' };
     client.track({ type: 'tap' }, scene);
-    const told = await client.phoneNumber({ errMsg: 'getPhoneNumber:ok', code }, scene, soon()).then(
+    const told = await client.phoneNumber({ errMsg: 'getPhoneNumber:ok', code }, scene, within(5)).then(
       (number) => ({ heard: '200', requestId: number.requestId, phone: number.phoneNumber }),
       ({ problem: { status, code: name, requestId } }: PhoneError) => ({
         heard: `${status} \`${name}\``,
@@ -115,7 +115,7 @@ describe('each tap is one code, one exchange, one unit', { concurrency: 4, timeo
   }
 });
 
-describe('a page whose life is hard', { timeout: 60_000 }, () => {
+describe('a page whose life is hard', { timeout: 120_000 }, () => {
   let server: Server;
   before(async () => {
     server = await Server.start();
@@ -126,7 +126,7 @@ describe('a page whose life is hard', { timeout: 60_000 }, () => {
   test('gets the stored answer where the reply was lost: one row, one exchange', async () => {
     const client = await clientOf(server);
     wx.repliesToLose.set('/phone/consume', 2);
-    const number = await client.phoneNumber({ code: 'sandbox-ok-lost' }, { scene: 'lost' }, soon());
+    const number = await client.phoneNumber({ code: 'sandbox-ok-lost' }, { scene: 'lost' }, within(60));
     assert.equal(number.replayed, true);
     assert.deepEqual(
       (await rowsOf('lost')).map(({ state, attempts }) => [state, attempts]),
@@ -139,7 +139,7 @@ describe('a page whose life is hard', { timeout: 60_000 }, () => {
     const realNow = Date.now;
     Date.now = () => realNow() + 3600_000;
     try {
-      await client.phoneNumber({ code: 'sandbox-ok-clock' }, { scene: 'clock' }, soon());
+      await client.phoneNumber({ code: 'sandbox-ok-clock' }, { scene: 'clock' }, within(60));
     } finally {
       Date.now = realNow;
     }
@@ -150,7 +150,7 @@ describe('a page whose life is hard', { timeout: 60_000 }, () => {
     const client = await clientOf(server);
     const taps = Array.from({ length: 20 }, (_, i) => `sandbox-ok-crowd-${i}`);
     const numbers = await Promise.all(
-      taps.map((code) => client.phoneNumber({ code }, { scene: 'crowd' }, soon())),
+      taps.map((code) => client.phoneNumber({ code }, { scene: 'crowd' }, within(60))),
     );
     assert.equal(new Set(numbers.map(({ requestId }) => requestId)).size, 20);
     const rows = await rowsOf('crowd');
@@ -160,7 +160,7 @@ describe('a page whose life is hard', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a phone of its own', { timeout: 60_000 }, () => {
+describe('a phone of its own', { timeout: 120_000 }, () => {
   let server: ServerBesideWechat;
   before(async () => {
     server = await ServerBesideWechat.start();
@@ -178,7 +178,7 @@ describe('a phone of its own', { timeout: 60_000 }, () => {
   test("has its number rescued where WeChat's answer was lost", async () => {
     const client = await clientOf(server);
     const detail = await tap('sandbox-reset');
-    const number = await client.phoneNumber(detail, { scene: 'rescue' }, soon());
+    const number = await client.phoneNumber(detail, { scene: 'rescue' }, within(60));
     assert.match(number.phoneNumber, /^1\d{10}$/);
     const [row] = await server.rows("SELECT * FROM v_consumptions WHERE scene = 'rescue'");
     assert.deepEqual([row?.state, row?.attempts], ['ok', 1]);
@@ -188,7 +188,11 @@ describe('a phone of its own', { timeout: 60_000 }, () => {
   test('of an old base library has its number decrypted', async () => {
     const client = await clientOf(server);
     const { encryptedData, iv } = await tap();
-    const number = await client.phoneNumber({ errMsg: 'getPhoneNumber:ok', encryptedData, iv }, {}, soon());
+    const number = await client.phoneNumber(
+      { errMsg: 'getPhoneNumber:ok', encryptedData, iv },
+      {},
+      within(60),
+    );
     assert.match(number.phoneNumber, /^1\d{10}$/);
     const [row] = await server.rows(`SELECT * FROM v_consumptions WHERE request_id = '${number.requestId}'`);
     assert.deepEqual([row?.state, row?.path], ['ok', 'legacy']);
@@ -202,7 +206,7 @@ describe('a phone of its own', { timeout: 60_000 }, () => {
     const key = await server.tell('/sandbox/user-key', { jsCode: wx.jsCodes.at(-1) });
     wx.userKey = { ...key, expireTime: Date.now() / 1000 + 3600 } as NonNullable<typeof wx.userKey>;
     const before = wx.sent.length;
-    await client.phoneNumber(await tap(), { scene: 'user-key' }, soon());
+    await client.phoneNumber(await tap(), { scene: 'user-key' }, within(60));
     const [sent] = wx.sent.slice(before);
     assert.match(sent?.headers.Authorization ?? '', /key="wechat:\d+"/);
     assert.equal(wx.sent.length, before + 1);
@@ -210,10 +214,10 @@ describe('a phone of its own', { timeout: 60_000 }, () => {
 
   test('logs in anew after the server has crashed, and is known as the same user', async () => {
     const client = await clientOf(server);
-    const first = await client.phoneNumber({ code: 'sandbox-ok-crash' }, { scene: 'crash' }, soon());
+    const first = await client.phoneNumber({ code: 'sandbox-ok-crash' }, { scene: 'crash' }, within(60));
     await server.crash();
     const logins = wx.logins;
-    const again = await client.phoneNumber({ code: 'sandbox-ok-crash' }, { scene: 'crash' }, soon());
+    const again = await client.phoneNumber({ code: 'sandbox-ok-crash' }, { scene: 'crash' }, within(60));
     assert.equal(wx.logins, logins + 1);
     assert.deepEqual([again.phoneNumber, again.replayed], [first.phoneNumber, true]);
     const rows = await server.rows("SELECT * FROM v_consumptions WHERE scene = 'crash'");

@@ -433,6 +433,15 @@ describe('without the server', () => {
     assert.deepEqual(button.tracked(), ['fallback']);
   });
 
+  test('that lets nobody log in, its sentence is shown', async () => {
+    wx.answer('/session', problem('SERVICE_MISCONFIGURED', 503, 'later', { requestId: '01J7' }));
+    const button = await render();
+    assert.match(button.words(), /sentence of SERVICE_MISCONFIGURED/);
+    assert.equal(button.last('offline').requestId, '01J7');
+    await button.set({ messages: {} });
+    assert.match(button.words(), /sentence of SERVICE_MISCONFIGURED/);
+  });
+
   test('it is looked for again, and the button comes back', async () => {
     wx.answer('/session', lost);
     const button = await render();
@@ -460,7 +469,9 @@ describe('without the server', () => {
 
   test('a base library that has no realtime button is offered the fallback', async () => {
     wx.sdkVersion = '2.24.3';
-    assert.ok(!(await render({ kind: 'realtime' })).hasButton());
+    const realtime = await render({ kind: 'realtime' });
+    assert.ok(!realtime.hasButton());
+    assert.match(realtime.words(), /微信版本过低.*使用短信验证码/s);
     assert.ok((await render()).hasButton());
     wx.sdkVersion = '2.24.4';
     assert.ok((await render({ kind: 'realtime' })).hasButton());
