@@ -47,7 +47,20 @@ interface Call {
   body: string;
 }
 
+/** So long before the end of a code's life it is presented for the last time. */
+const lastTryMs = 2000;
+
 const isHere = ({ isHere: here }: Watcher): boolean => !here || here();
+
+function tellWaiting(watchers: Watcher[], waiting: Waiting): void {
+  for (const { onWait } of watchers) {
+    try {
+      if (onWait) onWait(waiting);
+    } catch (failure) {
+      console.error(failure); // the page's, not the code's
+    }
+  }
+}
 
 /** What a page needs of one server: quota, codes exchanged, events told. Works without Component(). */
 export class Client {
@@ -96,9 +109,11 @@ export class Client {
     if (answer.status === 200 && typeof answer.body.available === 'boolean') {
       this.quotas.learn(answer.body as unknown as Quota);
     }
+    const problem = problemIn(answer);
+    if (answer.status !== 200 && !problem) throw this.unreachable(undefined);
     const known = this.quotas.last(kind);
     if (known) return known;
-    throw new PhoneError('refused', problemIn(answer) || localProblem('NETWORK_LOST', this.lang));
+    throw problem ? new PhoneError('refused', problem) : this.unreachable(undefined);
   }
 
   /** WeChat's button said that nothing is left. */
@@ -133,8 +148,10 @@ export class Client {
     watcher: Watcher = {},
   ): Promise<PhoneNumber> {
     const reading = readCallback(detail);
+    // First of all, the code is kept.
+    const answer = this.present(reading, use, watcher);
     this.trackCallback(reading, use);
-    return this.present(reading, use, watcher);
+    return answer;
   }
 
   /** The same, of a reading that has been told of already. */
@@ -198,7 +215,8 @@ export class Client {
         },
         (failure) => {
           this.runs[code.id] = undefined;
-          this.codes.forget(code.id);
+          if (!(failure instanceof PhoneError)) throw this.lostPaid('NETWORK_LOST', code);
+          if (watchers.some(isHere)) this.codes.forget(code.id);
           throw failure;
         },
       ),
@@ -210,6 +228,8 @@ export class Client {
   /** Presents the code until a step is final. */
   private async carry(code: KeptCode, watchers: Watcher[]): Promise<PhoneNumber> {
     const endsAtMs = code.tappedAtMs + codeLifeMs;
+    let waitedMs = 0; // the clock may be set while the code waits
+    let isLast = false;
     const progress: Progress = {
       attempts: 0,
       loginsAnew: 0,
@@ -217,9 +237,9 @@ export class Client {
       rescuable: code.code !== undefined && code.encryptedData !== undefined,
     };
     let withData = code.code === undefined;
-    const lang = code.lang || this.lang;
     for (;;) {
       await pause(0, false);
+      isLast = isLast || Date.now() >= endsAtMs;
       progress.attempts += 1;
       const step = await this.attempt(code, withData, progress);
       switch (step.to) {
@@ -240,18 +260,29 @@ export class Client {
           progress.loginsAnew += 1;
           break;
         default: {
-          const because = step.problem || localProblem('NETWORK_LOST', lang);
-          const atMs = Date.now() + step.inMs;
-          if (atMs >= endsAtMs) throw new PhoneError('refused', because);
-          if (step.inMs > 0) {
-            const waiting = { attempts: progress.attempts, inMs: step.inMs, because };
-            for (const { onWait } of watchers) if (onWait) onWait(waiting);
-          }
-          await pause(atMs, step.firm);
-          if (Date.now() >= endsAtMs) throw new PhoneError('refused', localProblem('CODE_TOO_OLD', lang));
+          if (step.inMs === 0) break;
+          const beganMs = Date.now();
+          const restMs = Math.min(endsAtMs - beganMs, codeLifeMs - waitedMs);
+          const failure = step.problem
+            ? new PhoneError('refused', step.problem)
+            : this.lostPaid(restMs > 0 ? 'NETWORK_LOST' : 'CODE_TOO_OLD', code);
+          if (isLast || (step.firm && step.inMs >= restMs)) throw failure;
+          // Once more before the end: the server may have the answer by then.
+          const untilLastMs = Math.max(0, restMs - lastTryMs);
+          isLast = step.inMs >= untilLastMs;
+          const inMs = step.firm ? step.inMs : Math.min(step.inMs, untilLastMs);
+          tellWaiting(watchers, { attempts: progress.attempts, inMs, because: failure.problem });
+          await pause(inMs, step.firm);
+          const tookMs = Date.now() - beganMs;
+          waitedMs += tookMs >= 0 && tookMs < inMs ? tookMs : inMs;
         }
       }
     }
+  }
+
+  /** Whether it was charged, only the server could say. */
+  private lostPaid(name: 'NETWORK_LOST' | 'CODE_TOO_OLD', { lang = this.lang }: KeptCode): PhoneError {
+    return new PhoneError('refused', { ...localProblem(name, lang), charged: 'unknown' });
   }
 
   private async attempt(code: KeptCode, withData: boolean, progress: Progress): Promise<Step> {
@@ -261,6 +292,7 @@ export class Client {
     } catch (failure) {
       return afterLogin(failure instanceof NoSession ? failure.answer : undefined, progress);
     }
+    await pause(0, false);
     const answer = await this.sendSigned(callOf(code, withData), session, code.lang);
     const step = afterCode(answer, progress);
     if (step.to === 'log_in_anew') this.dropSession(session, step.problem);

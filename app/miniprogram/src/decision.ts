@@ -30,6 +30,9 @@ export interface Progress {
   rescuable: boolean;
 }
 
+/** The request has not come whole: as good as no answer. */
+const requestTimeout = 408;
+
 const backOffMs = [500, 1000, 2000, 4000, 8000];
 const backOffMaxMs = 15000;
 
@@ -38,10 +41,11 @@ function backOff({ attempts }: Progress): number {
 }
 
 function repeat(answer: Answer | undefined, progress: Progress, problem?: Problem): Step {
-  const told = answer?.retryAfterS;
+  // A gateway's Retry-After knows nothing of a code's five minutes.
+  const told = problem && answer?.retryAfterS;
   return {
     to: 'repeat',
-    inMs: told === undefined ? backOff(progress) : told * 1000,
+    inMs: Math.max(backOff(progress), (told || 0) * 1000),
     firm: told !== undefined,
     ...(problem && { problem }),
   };
@@ -50,7 +54,9 @@ function repeat(answer: Answer | undefined, progress: Progress, problem?: Proble
 /** Of `POST /session`: as long as a code waits behind it, every refusal but a final one is tried again. */
 export function afterLogin(answer: Answer | undefined, progress: Progress): Step {
   const problem = answer && problemIn(answer);
-  if (problem && problem.retry === 'never') return { to: 'refuse', problem };
+  if (problem && problem.retry === 'never' && problem.status !== requestTimeout) {
+    return { to: 'refuse', problem };
+  }
   return repeat(answer, progress, problem);
 }
 
@@ -61,7 +67,7 @@ export function afterCode(answer: Answer | undefined, progress: Progress): Step 
     return { to: 'deliver', number: answer.body as unknown as Delivered, replayed: answer.replayed };
   }
   const problem = problemIn(answer);
-  if (!problem) return repeat(answer, progress);
+  if (!problem || answer.status === requestTimeout) return repeat(answer, progress, problem);
   if (problem.code === 'OUTCOME_UNKNOWN' && progress.rescuable) return { to: 'rescue', problem };
   if (problem.charged === 'no') return { to: 'refuse', problem };
   if (problem.code === 'TIMESTAMP_SKEWED' || problem.code === 'NONCE_REPLAYED') {

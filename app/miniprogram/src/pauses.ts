@@ -48,21 +48,28 @@ export function onWake(wake: Waiter): () => void {
   };
 }
 
-/** Until `untilMs`; when woken earlier only if it is not `firm`. Never ends in the background. */
-export function pause(untilMs: number, firm: boolean): Promise<void> {
+/** For `forMs`, even when the clock is set back; woken earlier only if not `firm`. Never ends in the background. */
+export function pause(forMs: number, firm: boolean): Promise<void> {
   listen();
+  const untilMs = Date.now() + forMs;
   return new Promise((resolve) => {
     const timer = new Timer();
+    let isOver = false;
     const look = (woken: boolean): void => {
       timer.stop();
       const restMs = untilMs - Date.now();
-      if (!hidden && (restMs <= 0 || (woken && !firm))) {
+      isOver = isOver || restMs <= 0;
+      if (!hidden && (isOver || (woken && !firm))) {
         waiters = waiters.filter((waiter) => waiter !== wake);
         resolve();
         return;
       }
       if (waiters.indexOf(wake) < 0) waiters.push(wake);
-      if (restMs > 0) timer.start(restMs, () => look(false));
+      if (isOver) return;
+      timer.start(Math.min(restMs, forMs), () => {
+        isOver = true;
+        look(false);
+      });
     };
     const wake = (): void => look(true);
     look(false);

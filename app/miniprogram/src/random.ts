@@ -9,14 +9,15 @@ let asked = false;
 
 function askForEntropy(): void {
   asked = true;
-  if (typeof wx.getRandomValues !== 'function') return;
-  wx.getRandomValues({
-    length: 16,
-    success: ({ randomValues }) => {
-      entropy = Array.prototype.join.call(new Uint8Array(randomValues), '.');
-    },
-    fail: () => {},
-  });
+  try {
+    wx.getRandomValues({
+      length: 16,
+      success: ({ randomValues }) => {
+        entropy = Array.prototype.join.call(new Uint8Array(randomValues), '.');
+      },
+      fail: () => {},
+    });
+  } catch {}
 }
 
 /** 32 of `[0-9a-f]`. */

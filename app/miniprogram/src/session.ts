@@ -21,12 +21,14 @@ export class NoSession extends Error {
   }
 }
 
+const loginMaxMs = 10 * 1000;
+
 function login(): Promise<string> {
   return new Promise((resolve, reject) => {
-    wx.login({
-      success: ({ code }) => (code ? resolve(code) : reject(new NoSession(undefined, false))),
-      fail: () => reject(new NoSession(undefined, false)),
-    });
+    const fail = (): void => reject(new NoSession(undefined, false));
+    // Of our own beside WeChat's: it may never call back.
+    setTimeout(fail, loginMaxMs);
+    wx.login({ timeout: loginMaxMs, success: ({ code }) => (code ? resolve(code) : fail()), fail });
   });
 }
 
@@ -93,6 +95,7 @@ export class SessionKeeper {
 }
 
 const distrustMs = 10 * 60 * 1000;
+const userKeyMaxMs = 1000; // a code may wait for it
 
 /** The user's own key, which WeChat renews each hour; where there is none, or the server could not get it, the session's. */
 export class UserKeys {
@@ -116,16 +119,22 @@ export class UserKeys {
     if (Date.now() < this.distrustedUntilMs) return Promise.resolve(undefined);
     if (this.latest && Date.now() < this.latest.endsAtMs - marginMs) return Promise.resolve(this.latest);
     return new Promise((resolve) => {
-      if (typeof wx.getUserCryptoManager !== 'function') return resolve(undefined);
-      return wx.getUserCryptoManager().getLatestUserKey({
-        success: ({ encryptKey, version, expireTime }) => {
-          // In seconds, or milliseconds: WeChat's page does not say.
-          const endsAtMs = expireTime > 1e12 ? expireTime : expireTime * 1000;
-          this.latest = { name: `wechat:${version}`, key: encryptKey, endsAtMs };
-          resolve(this.latest);
-        },
-        fail: () => resolve(undefined),
-      });
+      const none = (): void => resolve(undefined);
+      setTimeout(none, userKeyMaxMs);
+      try {
+        wx.getUserCryptoManager().getLatestUserKey({
+          success: ({ encryptKey, version, expireTime }) => {
+            if (!encryptKey || !version) return none();
+            // In seconds, or milliseconds: WeChat's page does not say.
+            const endsAtMs = expireTime > 1e12 ? expireTime : expireTime * 1000;
+            this.latest = { name: `wechat:${version}`, key: encryptKey, endsAtMs };
+            return resolve(this.latest);
+          },
+          fail: none,
+        });
+      } catch {
+        none(); // an old base library
+      }
     });
   }
 }

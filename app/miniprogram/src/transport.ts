@@ -68,11 +68,11 @@ export function send(request: HttpRequest): Promise<Answer | undefined> {
   });
 }
 
-const retries = ['same_code', 'new_code', 'later', 'login', 'never'];
+const retries: Retry[] = ['same_code', 'new_code', 'later', 'login', 'never'];
 
 /** The server's problem; undefined where the answer is none of its own (a gateway's page, a hotel's portal). */
 export function problemIn({ status, body }: Answer): Problem | undefined {
   if (typeof body.code !== 'string' || typeof body.detail !== 'string') return undefined;
-  const retry = (retries.indexOf(body.retry as string) >= 0 ? body.retry : 'never') as Retry;
-  return { ...body, code: body.code, detail: body.detail, retry, status } as Problem;
+  if (retries.indexOf(body.retry as Retry) < 0) return undefined;
+  return { ...body, status } as unknown as Problem;
 }

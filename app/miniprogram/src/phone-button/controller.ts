@@ -9,7 +9,7 @@ import {
   type Messages,
   onWake,
   type PhoneButtonEvents,
-  PhoneError,
+  type PhoneError,
   type PhoneNumber,
   type Problem,
   type Quota,
@@ -63,6 +63,9 @@ const lockMaxMs = 15 * 1000;
 const slowMs = 8 * 1000;
 const lookAgainMs = 15 * 1000;
 
+/** What says that the server has not been heard. */
+const outOfReach = ['NETWORK_LOST', 'LOGIN_FAILED', 'CODE_TOO_OLD'];
+
 const realtimeSince = [2, 24, 4];
 const coupledSince = [2, 33, 0]; // agreePrivacyAuthorization beside another open-type
 
@@ -97,6 +100,8 @@ export class ButtonController {
   private readonly lookTimer = new Timer();
   private taken: string[] = [];
   private waitingFor = 0;
+  /** A number has been had, and no reset() since. */
+  private isDone = false;
   private readonly slowTimer = new Timer();
   private fallbackTold = false;
   private readonly stopWaking: () => void;
@@ -180,10 +185,12 @@ export class ButtonController {
     const tappedAtMs = this.tappedAtMs || Date.now();
     this.tappedAtMs = 0;
     this.lock(false);
+    // Kept before anything else: what the page does with an event may throw.
+    const answer = client.present(reading, this.use(), this.watcher(tappedAtMs));
+    if (reading.outcome === 'code' || reading.outcome === 'encrypted') this.beginWaiting();
+    this.settle(answer);
     const told = client.trackCallback(reading, this.use());
     if (told) this.surface.tell('track', told);
-    if (reading.outcome === 'code' || reading.outcome === 'encrypted') this.beginWaiting();
-    this.settle(client.present(reading, this.use(), this.watcher(tappedAtMs)));
   }
 
   agreedToPrivacy(detail: Record<string, unknown>): void {
@@ -199,8 +206,8 @@ export class ButtonController {
 
   /** A number has been had; the page wants another. */
   reset(): void {
-    this.surface.show({ busy: false });
-    void this.look();
+    this.isDone = false;
+    this.enable();
   }
 
   /** Whether a tap makes sense; when the server is out of reach, again and again. */
@@ -217,8 +224,9 @@ export class ButtonController {
       if (this.here) this.showQuota(quota);
     } catch (failure) {
       if (!this.here) return;
-      this.beOffline((failure as PhoneError).problem);
-      this.lookTimer.start(lookAgainMs, () => void this.look());
+      const { problem } = failure as PhoneError;
+      this.beOffline(problem);
+      if (problem.retry !== 'never') this.lookTimer.start(lookAgainMs, () => void this.look());
     }
   }
 
@@ -247,7 +255,8 @@ export class ButtonController {
       tappedAtMs,
       isHere: () => this.here,
       onWait: (waiting: PhoneButtonEvents['wait']) => {
-        if (this.here) this.surface.tell('wait', waiting);
+        const because = reworded(waiting.because, this.surface.attributes().messages);
+        if (this.here) this.surface.tell('wait', { ...waiting, because });
       },
     };
   }
@@ -279,7 +288,8 @@ export class ButtonController {
     answer.then(
       (number) => {
         if (!this.here) return;
-        this.endWaiting(true);
+        this.isDone = true;
+        this.endWaiting();
         this.surface.tell('number', number);
       },
       (failure) => {
@@ -288,21 +298,28 @@ export class ButtonController {
     );
   }
 
-  private endWaiting(succeeded: boolean): void {
-    this.waitingFor = Math.max(0, this.waitingFor - 1);
+  private endWaiting(): void {
+    this.waitingFor -= 1;
     if (this.waitingFor > 0) return;
     this.slowTimer.stop();
-    this.surface.show({ loading: false, busy: succeeded, offersFallback: false });
+    this.surface.show({ loading: false, offersFallback: false });
+    this.enable();
+  }
+
+  /** Unless a code still waits, or a number has been had. What was learnt under the dialog is drawn now. */
+  private enable(): void {
+    if (this.waitingFor > 0 || this.isDone) return;
+    this.surface.show({ busy: false });
+    void this.look();
   }
 
   private refused(failure: PhoneError): void {
-    if (!(failure instanceof PhoneError)) throw failure;
     const { reading } = failure;
     if (!reading) {
       this.fail(failure.problem);
       return;
     }
-    this.endWaiting(false);
+    this.enable();
     switch (reading.outcome) {
       case 'no_quota':
         this.noQuota(reading.errno);
@@ -326,7 +343,9 @@ export class ButtonController {
   }
 
   private fail(problem: Problem): void {
-    this.endWaiting(false);
+    this.endWaiting();
+    // Until look() knows better, no tap that would burn another unit.
+    if (outOfReach.indexOf(problem.code) >= 0) this.beOffline(problem);
     if (problem.code === 'QUOTA_EXHAUSTED' && this.client) {
       this.showQuota(this.client.quotaIsExhausted(this.surface.attributes().kind));
     }
@@ -357,20 +376,21 @@ export class ButtonController {
         noQuotaText: text(because, this.lang(), messages),
       });
     }
+    if (quota.reason === 'service') this.lookTimer.start(lookAgainMs, () => void this.look());
     this.surface.tell('quota', quota);
   }
 
   /** The callback of an open dialog comes to the button that opened it: that one stays. */
   private mayChangeFace(): boolean {
     const dialogMayBeOpen = this.tappedAtMs > 0 && Date.now() - this.tappedAtMs < codeLifeMs;
-    return !dialogMayBeOpen && this.waitingFor === 0;
+    return !dialogMayBeOpen && this.waitingFor === 0 && !this.isDone;
   }
 
   /** In words: what the server said, else that it cannot be reached. */
   private beOffline(problem: Problem): void {
     const { messages } = this.surface.attributes();
     const told = reworded(problem, messages);
-    const isSilent = problem.code === 'NETWORK_LOST' || problem.code === 'LOGIN_FAILED';
+    const isSilent = outOfReach.indexOf(problem.code) >= 0;
     const offlineText = isSilent ? text('OFFLINE', this.lang(), messages) : told.detail;
     if (this.mayChangeFace()) this.surface.show({ face: 'offline', offersFallback: true, offlineText });
     this.surface.tell('offline', told);

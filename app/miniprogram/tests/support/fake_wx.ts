@@ -58,11 +58,14 @@ export class FakeWx {
   readonly toasts: string[] = [];
   logins = 0;
   loginWorks = true;
+  /** Calls back neither way. */
+  loginHangs = false;
   storageWorks = true;
   sdkVersion = '3.8.0';
   language = 'zh_CN';
   available: { quick: boolean; realtime: boolean } = { quick: true, realtime: true };
   reason = 'exhausted';
+  userKeyHangs = false;
   userKey: { encryptKey: string; iv: string; version: number; expireTime: number } | undefined;
   /** By path; `POST /session`, `GET /phone/quota` and `POST /phone/events` have one that works. */
   readonly answers = new Map<string, Behaviour>();
@@ -82,7 +85,8 @@ export class FakeWx {
     this.toasts.length = 0;
     this.answers.clear();
     this.logins = 0;
-    Object.assign(this, { loginWorks: true, storageWorks: true, sdkVersion: '3.8.0', language: 'zh_CN' });
+    Object.assign(this, { loginWorks: true, loginHangs: false, storageWorks: true });
+    Object.assign(this, { sdkVersion: '3.8.0', language: 'zh_CN', userKeyHangs: false });
     this.available = { quick: true, realtime: true };
     this.reason = 'exhausted';
     this.userKey = undefined;
@@ -136,6 +140,7 @@ export class FakeWx {
 
   login({ success, fail }: Success<{ code: string }>): void {
     this.logins += 1;
+    if (this.loginHangs) return;
     if (this.loginWorks) success?.({ code: `js-code-${this.logins}` });
     else fail?.({ errMsg: 'login:fail' });
   }
@@ -211,7 +216,8 @@ export class FakeWx {
   getUserCryptoManager(): object {
     return {
       getLatestUserKey: ({ success, fail }: Success<FakeWx['userKey']>) =>
-        this.userKey ? success?.(this.userKey) : fail?.({ errMsg: 'getLatestUserKey:fail' }),
+        this.userKeyHangs ||
+        (this.userKey ? success?.(this.userKey) : fail?.({ errMsg: 'getLatestUserKey:fail' })),
     };
   }
 

@@ -44,6 +44,12 @@ export class ManualClock {
     this.nowMs = untilMs;
   }
 
+  /** The phone's clock is set; what was planned comes when it would have come. */
+  setBack(ms: number): void {
+    this.nowMs -= ms;
+    for (const timer of this.timers) timer.atMs -= ms;
+  }
+
   /** What was planned is forgotten, as when the app is closed. */
   forgetTimers(): void {
     this.timers = [];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, mock, test } from 'node:test';
 import { fromBase64, toBase64 } from '../../src/bytes';
 import { Client } from '../../src/client';
 import { codeLifeMs } from '../../src/code_keeper';
@@ -201,16 +201,123 @@ describe('a code', () => {
     assert.ok(fate.number);
   });
 
-  test('that outlived itself in the background is not sent any more', async () => {
+  test('that outlived itself in the background is sent once more: the server may have the answer', async () => {
     wx.answer(consume, lost);
     const fate = fateOf(quiet().phoneNumber(issued));
     await settled();
     wx.hide();
     await clock.advance(codeLifeMs + 1);
     wx.show();
+    await clock.advance(minute);
+    assert.equal(codesSent().length, 2);
+    const { code: name, charged } = fate.refused?.problem ?? {};
+    assert.deepEqual([name, charged], ['CODE_TOO_OLD', 'unknown']);
+  });
+
+  test('is sent for the last time shortly before its end', async () => {
+    const tappedAtMs = clock.nowMs;
+    wx.answer(consume, () => (clock.nowMs - tappedAtMs < 297_000 ? lost : phone));
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await clock.advance(codeLifeMs);
+    assert.ok(fate.number);
+  });
+
+  test('waits no longer for a gateway than for anybody', async () => {
+    wx.answer(consume, { status: 503, body: '<html>', headers: { 'Retry-After': '3600' } }, phone);
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await clock.advance(500);
+    assert.ok(fate.number);
+  });
+
+  test('is not lost where the server has not had the whole of it', async () => {
+    wx.answer(consume, problem('REQUEST_TIMEOUT', 408, 'never'), phone);
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await clock.advance(500);
+    assert.ok(fate.number);
+  });
+
+  test('is sent on when the clock is set back meanwhile, and for five minutes all the same', async () => {
+    wx.answer(consume, lost);
+    const fate = fateOf(quiet().phoneNumber(issued));
     await settled();
-    assert.equal(codesSent().length, 1);
-    assert.equal(fate.refused?.problem.code, 'CODE_TOO_OLD');
+    clock.setBack(60 * minute);
+    await clock.advance(minute);
+    assert.ok(codesSent().length > 5);
+    await clock.advance(codeLifeMs);
+    assert.ok(fate.refused);
+  });
+
+  test('is sent once more when the clock is set forward meanwhile, and signed anew', async () => {
+    const skewed = problem('TIMESTAMP_SKEWED', 401, 'same_code', { serverTime: clock.nowMs / 1000 });
+    wx.answer(consume, lost, skewed, phone);
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await settled();
+    clock.nowMs += 60 * minute;
+    await clock.advance(minute);
+    assert.ok(fate.number);
+  });
+
+  test('is not sent from the background when the login ends there', async () => {
+    const login = wx.answerLater('/session');
+    wx.answer(consume, phone);
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await settled();
+    wx.hide();
+    await login({
+      status: 200,
+      body: { session: 's', signingKey: toBase64(new Uint8Array(32)), expiresIn: 7200 },
+    });
+    assert.equal(codesSent().length, 0);
+    wx.show();
+    await settled();
+    assert.ok(fate.number);
+  });
+
+  test('is presented whatever the page does with what it hears', async () => {
+    const said = mock.method(console, 'error', () => {});
+    wx.answer(consume, lost, phone);
+    const onWait = () => {
+      throw new Error('of the page');
+    };
+    const fate = fateOf(quiet().phoneNumber(issued, {}, { onWait }));
+    await clock.advance(500);
+    assert.ok(fate.number);
+    assert.equal(said.mock.callCount(), 1);
+    said.mock.restore();
+  });
+
+  test('stays on the phone where something else fails', async () => {
+    wx.answer(consume, phone);
+    const client = quiet();
+    await client.quota();
+    const request = mock.method(wx, 'request', () => {
+      throw new TypeError('of the base library');
+    });
+    const fate = fateOf(client.phoneNumber(issued));
+    await settled();
+    request.mock.restore();
+    assert.equal(fate.refused?.problem.code, 'NETWORK_LOST');
+    assert.deepEqual(kept(), [code]);
+    const resumed = fateOf(client.resume());
+    await settled();
+    assert.ok(resumed.number);
+  });
+
+  test('whose page has gone keeps its refusal for the next one', async () => {
+    const answer = wx.answerLater(consume);
+    const refusal = problem('CODE_INVALID', 422, 'new_code');
+    let isHere = true;
+    const client = quiet();
+    const first = fateOf(client.phoneNumber(issued, {}, { isHere: () => isHere }));
+    await settled();
+    isHere = false;
+    await answer(refusal);
+    assert.ok(first.refused);
+    wx.answer(consume, refusal);
+    const next = fateOf(client.resume());
+    await settled();
+    assert.equal(next.refused?.problem.code, 'CODE_INVALID');
+    assert.deepEqual(kept(), []);
   });
 
   test('is found by the next launch, and asked for by the same user', async () => {
@@ -411,6 +518,18 @@ describe('the session', () => {
     assert.ok(fate.number);
   });
 
+  test('is given up where wx.login never calls back, and asked for anew', async () => {
+    wx.loginHangs = true;
+    wx.answer(consume, phone);
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await clock.advance(9999);
+    assert.equal(wx.logins, 1);
+    wx.loginHangs = false;
+    await clock.advance(501);
+    assert.equal(wx.logins, 2);
+    assert.ok(fate.number);
+  });
+
   test('that WeChat cannot open right now keeps the code waiting, too', async () => {
     wx.answer('/session', problem('WECHAT_UNAVAILABLE', 503, 'login', {}, { 'Retry-After': '5' }));
     wx.answer(consume, phone);
@@ -487,6 +606,20 @@ describe("the user's own key", () => {
     assert.equal(signed, signature(userKey.encryptKey, request, timestamp, nonce_str));
   });
 
+  test("gives way to the session's where WeChat has half of one, or says nothing", async () => {
+    wx.userKey = { ...userKey, encryptKey: '', expireTime: clock.nowMs / 1000 + 3600 };
+    wx.answer(consume, phone);
+    await withUserKey().phoneNumber(issued);
+    wx.userKeyHangs = true;
+    const fate = fateOf(withUserKey().phoneNumber({ code: 'b2' }));
+    await clock.advance(1000);
+    assert.ok(fate.number);
+    assert.deepEqual(
+      wx.sentTo(consume).map((sent) => parts(sent).key),
+      ['session', 'session'],
+    );
+  });
+
   test("gives way to the session's where WeChat has none", async () => {
     wx.answer(consume, phone);
     await withUserKey().phoneNumber(issued);
@@ -527,6 +660,14 @@ describe('the quota', () => {
     await assert.rejects(quiet().quota(), ({ problem: { code } }: PhoneError) => code === 'NETWORK_LOST');
     wx.loginWorks = false;
     await assert.rejects(quiet().quota(), ({ problem: { code } }: PhoneError) => code === 'LOGIN_FAILED');
+  });
+
+  test('cannot be had behind a gateway that answers for the server', async () => {
+    const client = quiet();
+    await client.quota();
+    await clock.advance(minute);
+    wx.answer('/phone/quota', { status: 502, body: '<html>' });
+    await assert.rejects(client.quota(), ({ problem: { code } }: PhoneError) => code === 'NETWORK_LOST');
   });
 
   test('is what it was where the server answers something else', async () => {

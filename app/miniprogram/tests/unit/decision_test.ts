@@ -33,6 +33,9 @@ describe('after an answer about a code', () => {
     const portal: Answer = { status: 200, body: {}, replayed: false };
     assert.equal(inShort(portal), 'repeat in 500');
     assert.equal(inShort({ ...portal, status: 502 }), 'repeat in 500');
+    assert.equal(inShort({ ...portal, status: 503, retryAfterS: 3600 }), 'repeat in 500');
+    assert.equal(inShort(answered('NOT_OURS', 'whatever', {}, 3600)), 'repeat in 500');
+    assert.equal(inShort({ ...answered('REQUEST_TIMEOUT', 'never'), status: 408 }), 'repeat in 500');
   });
 
   test('the same code follows where the server says so, and when it says so', () => {
@@ -41,7 +44,7 @@ describe('after an answer about a code', () => {
     assert.equal(inShort(answered('RATE_LIMITED', 'later', {}, 2)), 'repeat in 2000 firmly');
     assert.equal(inShort(answered('SERVICE_MISCONFIGURED', 'later', {}, 60)), 'repeat in 60000 firmly');
     assert.equal(inShort(answered('INTERNAL', 'later')), 'repeat in 500');
-    assert.equal(inShort(answered('SERVER_BUSY', 'same_code', {}, 0)), 'repeat in 0 firmly');
+    assert.equal(inShort(answered('SERVER_BUSY', 'same_code', {}, 0)), 'repeat in 500 firmly');
   });
 
   test('a code that cost nothing is not worth a wait', () => {
@@ -75,7 +78,6 @@ describe('after an answer about a code', () => {
     ['WATERMARK_MISMATCH', 'new_code'],
     ['INVALID_REQUEST', 'never'],
     ['ORIGIN_FORBIDDEN', 'never'],
-    ['SOMETHING_NEW', 'whatever'],
   ] as const) {
     test(`${code} is final`, () => assert.equal(inShort(answered(code, retry)), 'refuse'));
   }
@@ -87,6 +89,7 @@ describe('after a login, while a code waits behind it', () => {
     assert.equal(toward(undefined), 'repeat');
     assert.equal(toward(answered('WECHAT_UNAVAILABLE', 'login')), 'repeat');
     assert.equal(toward(answered('CODE_INVALID', 'login')), 'repeat');
+    assert.equal(toward({ ...answered('REQUEST_TIMEOUT', 'never'), status: 408 }), 'repeat');
     assert.equal(toward(answered('USER_BLOCKED', 'never')), 'refuse');
   });
 });

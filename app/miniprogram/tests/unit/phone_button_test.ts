@@ -174,6 +174,34 @@ describe('a tap', () => {
     assert.deepEqual(codesSent(), ['a1', 'b2']);
   });
 
+  test('keeps the button disabled while its code waits, whatever comes beside', async () => {
+    const answer = wx.answerLater(consume);
+    const button = await render();
+    await button.tap();
+    await button.answer(issued);
+    await button.answer(denied);
+    assert.ok(!button.isEnabled());
+    button.call('reset');
+    await settled();
+    assert.ok(!button.isEnabled());
+    await answer(phone);
+    assert.deepEqual(button.names(), ['denied', 'number']);
+  });
+
+  test('that became a number leaves the button where it is, whatever the quota', async () => {
+    wx.answer(consume, phone);
+    const button = await render();
+    await button.tapAndAnswer(issued);
+    wx.available.quick = false;
+    await clock.advance(minute);
+    await button.pageLifetime('show');
+    assert.ok(button.hasButton());
+    assert.ok(!button.isEnabled());
+    button.call('reset');
+    await settled();
+    assert.ok(!button.hasButton());
+  });
+
   test('of an old base library is decrypted', async () => {
     wx.sdkVersion = '2.20.0';
     wx.answer('/phone/decrypt', phone);
@@ -363,6 +391,28 @@ describe('a paid code', () => {
   });
 });
 
+describe('after a code that nobody answered', () => {
+  test('the button does not come back before the server does', async () => {
+    wx.answer(consume, lost);
+    const button = await render();
+    await button.tapAndAnswer(issued);
+    wx.answer('/phone/quota', lost);
+    await clock.advance(5 * minute);
+    assert.equal(button.last('fail').code, 'NETWORK_LOST');
+    assert.ok(!button.hasButton());
+    wx.answers.delete('/phone/quota');
+    await clock.advance(15_000);
+    assert.ok(button.isEnabled());
+  });
+
+  test('the page hears of it in its own words meanwhile', async () => {
+    wx.answer(consume, lost, phone);
+    const button = await render({ messages: { NETWORK_LOST: '稍等' } });
+    await button.tapAndAnswer(issued);
+    assert.equal(button.last('wait').because.detail, '稍等');
+  });
+});
+
 describe('two buttons on a page', () => {
   test('share one login', async () => {
     await Promise.all([render({ scene: 'top' }), render({ scene: 'bottom' })]);
@@ -394,7 +444,11 @@ describe('the quota', () => {
   test('that is not to be had right now is told apart', async () => {
     wx.available.quick = false;
     wx.reason = 'service';
-    assert.match((await render()).words(), /服务繁忙/);
+    const button = await render();
+    assert.match(button.words(), /服务繁忙/);
+    wx.available.quick = true;
+    await clock.advance(minute);
+    assert.ok(button.isEnabled());
   });
 
   test('that is back brings the button back when the page is shown', async () => {
@@ -417,6 +471,18 @@ describe('the quota', () => {
     assert.ok(button.hasButton());
     await button.answer(issued);
     assert.deepEqual(button.names(), ['number']);
+  });
+});
+
+describe('what was learnt under an open dialog', () => {
+  test('is drawn when the person declines', async () => {
+    const button = await render();
+    await button.tap();
+    wx.available.quick = false;
+    await clock.advance(minute);
+    await button.pageLifetime('show');
+    await button.answer(denied);
+    assert.ok(!button.hasButton());
   });
 });
 
