@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 const budgetBytes = 40 * 1024; // minified, as it counts against the mini program's 2 MiB
-const budgetGzipBytes = 15 * 1024;
+const budgetGzipBytes = 16 * 1024;
 
 const dist = new URL('../miniprogram_dist/', import.meta.url).pathname;
 const files = ['index.js', ...readdirSync(`${dist}phone-button`).map((name) => `phone-button/${name}`)];

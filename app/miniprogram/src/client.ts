@@ -62,6 +62,26 @@ function tellWaiting(watchers: Watcher[], waiting: Waiting): void {
   }
 }
 
+export function withoutSlash(server: string): string {
+  return server.replace(/\/+$/, '');
+}
+
+/** Left out where it is ill-formed: the server would refuse the code for it, and each tap would cost a unit. */
+function wellFormed(use: Use): Use {
+  const { scene, outId, ...rest } = use;
+  const isGood = (name: string, value: string | undefined, form: RegExp): boolean => {
+    if (!value) return false;
+    if (form.test(value)) return true;
+    console.error(`onetap: ${name} "${value}" is left out: it has to be ${form}`);
+    return false;
+  };
+  return {
+    ...rest,
+    ...(isGood('scene', scene, /^[A-Za-z0-9_.-]{1,32}$/) && { scene }),
+    ...(isGood('outId', outId, /^[!-~]{1,64}$/) && { outId }),
+  } as Use;
+}
+
 /** What a page needs of one server: quota, codes exchanged, events told. Works without Component(). */
 export class Client {
   readonly server: string;
@@ -71,10 +91,11 @@ export class Client {
   private readonly sessions: SessionKeeper;
   private readonly userKeys: UserKeys | undefined;
   private readonly events: EventQueue;
+  private readonly asked: { [kind: string]: Promise<Quota> | undefined } = {};
   private readonly runs: { [id: string]: Run | undefined } = {};
 
   constructor(options: Options) {
-    this.server = options.server.replace(/\/+$/, '');
+    this.server = withoutSlash(options.server);
     this.lang = options.lang || languageOfPhone();
     this.userKeys = options.userKey ? new UserKeys() : undefined;
     this.codes = new CodeKeeper(this.server);
@@ -85,7 +106,7 @@ export class Client {
     this.events = new EventQueue(
       this.server,
       options.events !== false,
-      (body) => this.ask({ method: 'POST', path: '/phone/events', body }).catch(() => undefined),
+      (body) => this.sendEvents(body).catch(() => undefined),
       () => this.sessions.clockOffsetMs,
     );
     onWake(() => this.events.wake());
@@ -95,7 +116,19 @@ export class Client {
    * Whether a tap makes sense: from the session's answer, then from `GET /phone/quota`, at most a minute old.
    * Rejects with PhoneError when the server cannot be reached at all: then a tap would only burn a unit.
    */
-  async quota(kind: Kind = 'quick'): Promise<Quota> {
+  quota(kind: Kind = 'quick'): Promise<Quota> {
+    const asked = this.asked[kind];
+    if (asked) return asked;
+    const answer = this.askQuota(kind);
+    this.asked[kind] = answer;
+    const done = (): void => {
+      this.asked[kind] = undefined;
+    };
+    answer.then(done, done);
+    return answer;
+  }
+
+  private async askQuota(kind: Kind): Promise<Quota> {
     let answer: Answer | undefined;
     try {
       await this.sessions.get();
@@ -123,11 +156,13 @@ export class Client {
 
   /** Tells the server what the button saw; returns what was told. */
   track(event: Pick<FunnelEvent, 'type' | 'errno' | 'codeDigest'>, use: Use = {}): FunnelEvent {
-    return this.events.add({
-      ...event,
-      kind: use.kind || 'quick',
-      ...(use.scene && { scene: use.scene }),
-    });
+    const { kind = 'quick', scene } = wellFormed(use);
+    return this.events.add({ ...event, kind, ...(scene && { scene }) });
+  }
+
+  /** The server is told nothing from now on. */
+  stopEvents(): void {
+    this.events.stop();
   }
 
   /** What to tell of a callback, if anything. */
@@ -164,13 +199,11 @@ export class Client {
     }
     const { outcome, ...brought } = reading;
     const code: KeptCode = {
+      kind: 'quick',
+      ...wellFormed(use),
       ...brought,
       id: outcome === 'code' ? reading.code : reading.encryptedData,
-      kind: use.kind || 'quick',
       tappedAtMs: watcher.tappedAtMs || Date.now(),
-      ...(use.scene && { scene: use.scene }),
-      ...(use.outId && { outId: use.outId }),
-      ...(use.lang && { lang: use.lang }),
     };
     const run = this.runs[code.id];
     if (run) return this.join(run, watcher);
@@ -183,9 +216,9 @@ export class Client {
    * Undefined where there is none.
    */
   resume(use: Use = {}, watcher: Watcher = {}): Promise<PhoneNumber> | undefined {
-    const kind = use.kind || 'quick';
+    const { kind = 'quick', scene } = wellFormed(use);
     for (const code of this.codes.all()) {
-      if (code.kind !== kind || code.scene !== use.scene) continue;
+      if (code.kind !== kind || code.scene !== scene) continue;
       const run = this.runs[code.id];
       if (!run) return this.begin(code, watcher, true);
       if (!run.watchers.some(isHere)) {
@@ -305,6 +338,11 @@ export class Client {
     if (answer?.status !== 401) return;
     progress.signedAnew += 1;
     this.sessions.learnClock(answer.body.serverTime);
+  }
+
+  private async sendEvents(body: () => string): Promise<Answer | undefined> {
+    await this.sessions.get();
+    return this.ask({ method: 'POST', path: '/phone/events', body: body() });
   }
 
   /** Once more where the session has ended, or the clock is off. Throws NoSession. */

@@ -1,3 +1,4 @@
+import { sha256Hex } from './digest';
 import { randomId } from './random';
 import { load, save } from './storage';
 import { Timer } from './timer';
@@ -13,7 +14,8 @@ const ageMaxMs = 7 * 24 * 60 * 60 * 1000 - 60 * 60 * 1000; // the server takes a
 const gatherMs = 2000;
 const pauseMs = 60 * 1000; // after a failure, unless the server says
 
-type Send = (body: string) => Promise<Answer | undefined>;
+/** The body is built when the session is there: only then the server's clock is known. */
+type Send = (body: () => string) => Promise<Answer | undefined>;
 
 /** What is told of the button: kept on the phone until the server has it, at most 50 at a time. */
 export class EventQueue {
@@ -25,20 +27,30 @@ export class EventQueue {
   /** `send` posts to `/phone/events`; `clockOffsetMs` is the server's clock less the phone's. */
   constructor(
     server: string,
-    private readonly enabled: boolean,
+    private enabled: boolean,
     private readonly send: Send,
     private readonly clockOffsetMs: () => number,
   ) {
     this.key = `onetap:events:${server}`;
-    if (!enabled) save(this.key, []);
+    if (!enabled) this.stop();
     else if (load(this.key).length > 0) this.flushSoon();
+  }
+
+  /** Nothing more is told, and what was kept is forgotten. */
+  stop(): void {
+    this.enabled = false;
+    this.timer.stop();
+    save(this.key, []);
   }
 
   /** The event as it will be told; with events switched off it goes nowhere else. */
   add(event: Omit<FunnelEvent, 'id' | 'at'>): FunnelEvent {
-    const stored: StoredEvent = { ...event, id: randomId(), atMs: Date.now() };
+    // A code is issued once, however often its callback is read: the server knows a repeat by its id.
+    const id = event.codeDigest ? sha256Hex(event.type + event.codeDigest).slice(0, 32) : randomId();
+    const stored: StoredEvent = { ...event, id, atMs: Date.now() };
     if (this.enabled) {
-      save(this.key, load<StoredEvent>(this.key).concat(stored).slice(-storedMax));
+      const others = load<StoredEvent>(this.key).filter((other) => other.id !== id);
+      save(this.key, others.concat(stored).slice(-storedMax));
       this.flushSoon();
     }
     return this.told(stored);
@@ -66,7 +78,7 @@ export class EventQueue {
     const batch = stored.slice(0, batchMax);
     if (batch.length === 0) return;
     this.sending = true;
-    const answer = await this.send(JSON.stringify({ events: batch.map((event) => this.told(event)) }));
+    const answer = await this.send(() => JSON.stringify({ events: batch.map((event) => this.told(event)) }));
     this.sending = false;
     this.settle(batch, answer);
     if (load(this.key).length > 0) this.flushSoon();

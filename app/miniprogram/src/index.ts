@@ -1,4 +1,4 @@
-import { Client, type Watcher } from './client';
+import { Client, type Watcher, withoutSlash } from './client';
 import type {
   CallbackDetail,
   FunnelEvent,
@@ -25,16 +25,26 @@ export * from './types';
 const clients: { [server: string]: Client | undefined } = {};
 let configured: Options | undefined;
 
-/** Once, in app.js. A component's own `server` goes before it. */
+/** Once, in app.js. A component's own `server` goes before it. With other options, buttons drawn from now on get them. */
 export function configure(options: Options): Client {
+  const { server, lang, events, userKey } = options;
+  const isSame =
+    configured &&
+    configured.server === server &&
+    configured.lang === lang &&
+    configured.events === events &&
+    configured.userKey === userKey;
+  if (!isSame) {
+    if (events === false) for (const url of Object.keys(clients)) clients[url]?.stopEvents();
+    clients[withoutSlash(server)] = undefined;
+  }
   configured = options;
-  clients[options.server] = undefined;
-  return clientFor(options.server) as Client;
+  return clientFor(server) as Client;
 }
 
 /** One client for each server, so that all its buttons share one login. Undefined where no server is known. */
 export function clientFor(server?: string): Client | undefined {
-  const url = server || configured?.server;
+  const url = withoutSlash(server || configured?.server || '');
   if (!url) return undefined;
   let client = clients[url];
   if (!client) {

@@ -106,10 +106,13 @@ export class ButtonController {
   private fallbackTold = false;
   private readonly stopWaking: () => void;
 
+  private client: Client | undefined;
+
   constructor(
-    private readonly client: Client | undefined,
+    private readonly findClient: () => Client | undefined,
     private readonly surface: Surface,
   ) {
+    this.client = findClient();
     this.stopWaking = onWake(() => void this.look());
   }
 
@@ -173,6 +176,8 @@ export class ButtonController {
     this.lock(true);
     this.lockTimer.start(lockMaxMs, () => this.lock(false));
     this.track('tap');
+    // Under the dialog, not after it: a session that has ended is opened anew.
+    if (this.client) this.client.quota(this.surface.attributes().kind).catch(() => undefined);
   }
 
   /** What WeChat's callback brought. */
@@ -214,6 +219,7 @@ export class ButtonController {
   async look(): Promise<void> {
     this.lookTimer.stop();
     const { kind } = this.surface.attributes();
+    if (!this.client) this.client = this.findClient(); // configure() may have come late
     if (!this.client) return;
     if (kind === 'realtime' && !baseLibraryHas(realtimeSince)) {
       this.beOffline(localProblem('UNSUPPORTED', this.lang(), 'never'));

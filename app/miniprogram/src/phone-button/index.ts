@@ -19,6 +19,8 @@ interface Instance {
   properties: WechatMiniprogram.IAnyObject;
   setData(data: Partial<Look>): void;
   triggerEvent(name: string, detail: object): void;
+  /** What the controller was made for. */
+  server?: string;
   /** The page that it is on, among getCurrentPages(). */
   page?: unknown;
 }
@@ -29,9 +31,14 @@ function currentPage(): unknown {
 }
 
 function attach(component: Instance): void {
+  const { server } = component.properties;
   component.page = currentPage();
-  const controller = new ButtonController(clientFor(component.properties.server), {
-    attributes: () => component.properties as Attributes,
+  component.server = server;
+  const controller = new ButtonController(() => clientFor(server), {
+    attributes: () => {
+      const given = component.properties as Attributes;
+      return { ...given, kind: given.kind === 'realtime' ? 'realtime' : 'quick' };
+    },
     show: (changed) => component.setData(changed),
     tell: (name, detail: PhoneButtonEvents[typeof name]) => component.triggerEvent(name, detail),
   });
@@ -75,6 +82,12 @@ Component({
     'kind, agreed, agreePrivacy, lang, messages'() {
       const controller = controllerOf(this);
       if (controller) controller.redraw();
+    },
+    server(server: string) {
+      const component = this as unknown as Instance;
+      if (!component.controller || component.server === server) return;
+      component.controller.stop();
+      attach(component);
     },
     kind() {
       const controller = controllerOf(this);

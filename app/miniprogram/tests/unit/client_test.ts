@@ -5,6 +5,7 @@ import { Client } from '../../src/client';
 import { codeLifeMs } from '../../src/code_keeper';
 import type { PhoneError } from '../../src/errors';
 import { signature } from '../../src/signature';
+import { forgetMemory } from '../../src/storage';
 import type { PhoneNumber, Waiting } from '../../src/types';
 import { FakeWx, lost, phone, problem, type Sent } from '../support/fake_wx';
 import { ManualClock, settled } from '../support/manual_clock';
@@ -50,6 +51,7 @@ function parts({ headers }: Sent): { [name: string]: string } {
 }
 
 beforeEach(() => {
+  forgetMemory();
   wx.reset();
   clock.forgetTimers();
 });
@@ -390,6 +392,42 @@ describe('a code', () => {
     assert.ok(fate.refused);
   });
 
+  test('is not refused for a scene or an id that the server could not take: they are left out', async () => {
+    const said = mock.method(console, 'error', () => {});
+    wx.answer(consume, lost, phone);
+    const client = quiet();
+    const use = { scene: '登录', outId: 'order 1' };
+    let isHere = true;
+    void client.phoneNumber(issued, use, { isHere: () => isHere }).catch(() => {});
+    await settled();
+    isHere = false;
+    const fate = fateOf(client.resume(use));
+    await clock.advance(500);
+    assert.ok(fate.number);
+    assert.deepEqual(wx.sentTo(consume)[0]?.body, { code, kind: 'quick' });
+    assert.match(String(said.mock.calls[0]?.arguments[0]), /scene "登录" is left out/);
+    said.mock.restore();
+  });
+
+  test('stands beside whatever else is found in the storage', async () => {
+    wx.storage.set(`onetap:codes:${server}`, '[null, 7, {"id": "x"}]');
+    wx.answer(consume, phone);
+    assert.ok(await quiet().phoneNumber(issued));
+  });
+
+  test('stands beside the others when the storage cannot be read once', async () => {
+    wx.answer(consume, lost);
+    const client = quiet();
+    void client.phoneNumber({ code: 'a1' }).catch(() => {});
+    await settled();
+    wx.storageWorks = false;
+    client.resume();
+    void client.phoneNumber({ code: 'b2' }).catch(() => {});
+    wx.storageWorks = true;
+    void client.phoneNumber({ code: 'c3' }).catch(() => {});
+    assert.deepEqual(kept(), ['a1', 'b2', 'c3']);
+  });
+
   test('is kept in memory where the phone stores nothing', async () => {
     wx.storageWorks = false;
     wx.answer(consume, lost, phone);
@@ -653,6 +691,14 @@ describe('the quota', () => {
     assert.ok(parts(asked).signature);
     await client.quota();
     assert.equal(wx.sentTo('/phone/quota').length, 1);
+  });
+
+  test('is asked for once by all who ask at the same time', async () => {
+    const client = quiet();
+    await client.quota();
+    await clock.advance(minute);
+    await Promise.all([client.quota(), client.quota(), client.quota('realtime')]);
+    assert.equal(wx.sentTo('/phone/quota').length, 2);
   });
 
   test('cannot be had from a server out of reach', async () => {

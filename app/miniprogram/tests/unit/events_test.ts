@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, mock, test } from 'node:test';
 import { Client } from '../../src/client';
 import { sha256Hex } from '../../src/digest';
+import { forgetMemory } from '../../src/storage';
 import { FakeWx, lost, phone, problem } from '../support/fake_wx';
 import { ManualClock, settled } from '../support/manual_clock';
 
@@ -17,6 +18,7 @@ const batches = () => wx.sentTo(path).map(({ body }) => body.events as Told[]);
 const stored = () => JSON.parse(wx.storage.get(`onetap:events:${server}`) ?? '[]') as Told[];
 
 beforeEach(() => {
+  forgetMemory();
   wx.reset();
   clock.forgetTimers();
 });
@@ -44,6 +46,45 @@ describe('events', () => {
     assert.match(String(tap.id), /^[0-9a-f]{32}$/);
     assert.notEqual(tap.id, issued.id);
     assert.deepEqual(stored(), []);
+  });
+
+  test("are told by the server's clock, which comes with the session", async () => {
+    const login = wx.answerLater('/session');
+    const client = new Client({ server });
+    client.track({ type: 'tap' });
+    await clock.advance(gather);
+    await login({
+      status: 200,
+      body: { session: 's', signingKey: 'AAAA', expiresIn: 7200, serverTime: 1_700_000_000 },
+    });
+    const [tap] = batches()[0] as [Told];
+    assert.equal(tap.at, 1_700_000_000 - gather / 1000);
+  });
+
+  test('tell of a code once, however often its callback is read', async () => {
+    wx.answer('/phone/consume', phone);
+    const client = new Client({ server });
+    await client.phoneNumber({ code: 'sandbox-ok-42' });
+    await client.phoneNumber({ code: 'sandbox-ok-42' });
+    await clock.advance(gather);
+    await client.phoneNumber({ code: 'sandbox-ok-42' });
+    await clock.advance(gather);
+    const ids = batches().flatMap((batch) => batch.map(({ id }) => id));
+    assert.equal(batches()[0]?.length, 1);
+    assert.equal(new Set(ids).size, 1);
+  });
+
+  test('never stand before the code', async () => {
+    wx.answer('/phone/consume', phone);
+    const client = new Client({ server });
+    const track = mock.method(client, 'trackCallback', () => {
+      throw new Error('no event');
+    });
+    assert.throws(() => client.phoneNumber({ code: 'sandbox-ok-42' }));
+    track.mock.restore();
+    assert.match(wx.storage.get(`onetap:codes:${server}`) ?? '', /sandbox-ok-42/);
+    await settled();
+    assert.equal(wx.sentTo('/phone/consume').length, 1);
   });
 
   test('never hold the code', async () => {
@@ -115,7 +156,7 @@ describe('events', () => {
     wx.answer(path, refusal, { status: 202, body: {} });
     const client = new Client({ server });
     client.track({ type: 'tap' });
-    client.track({ type: 'tap' }, { scene: 'not a scene' });
+    client.track({ type: 'tap' }, { scene: 'unknown' });
     client.track({ type: 'denied' });
     await clock.advance(gather);
     await clock.advance(gather);

@@ -72,6 +72,33 @@ describe('the button', () => {
     assert.equal(wx.logins, 1);
   });
 
+  test('renews at the tap a session that has ended meanwhile', async () => {
+    wx.answer(consume, phone);
+    const button = await render();
+    await clock.advance(7200_000);
+    await button.tap();
+    assert.equal(wx.logins, 2);
+    await button.answer(issued);
+    assert.equal(wx.logins, 2);
+    assert.deepEqual(button.names(), ['number']);
+  });
+
+  test('goes to another server when the page says so', async () => {
+    const button = await render();
+    wx.answer(consume, phone);
+    await button.set({ server: `${server}-other` });
+    await button.tapAndAnswer(issued);
+    assert.equal(wx.sentTo(consume)[0]?.url, `${server}-other${consume}`);
+  });
+
+  test('is quick where no kind is given', async () => {
+    const button = await render({ kind: '' });
+    assert.ok(button.isEnabled());
+    await clock.advance(minute);
+    await button.pageLifetime('show');
+    assert.match(String(wx.sentTo('/phone/quota')[0]?.url), /kind=quick$/);
+  });
+
   test('agrees to the privacy guide with the same tap, where the base library can', async () => {
     const button = await render({ agreePrivacy: true });
     assert.equal(button.attribute('open-type'), 'getPhoneNumber|agreePrivacyAuthorization');
@@ -508,6 +535,13 @@ describe('without the server', () => {
     assert.match(button.words(), /sentence of SERVICE_MISCONFIGURED/);
   });
 
+  test('that refuses for good is not asked again and again', async () => {
+    wx.answer('/session', problem('USER_BLOCKED', 403, 'never'));
+    await render();
+    await clock.advance(minute);
+    assert.equal(wx.sentTo('/session').length, 1);
+  });
+
   test('it is looked for again, and the button comes back', async () => {
     wx.answer('/session', lost);
     const button = await render();
@@ -559,6 +593,34 @@ describe('configure', () => {
     assert.deepEqual(button.names(), ['number']);
     assert.equal(wx.sentTo(consume)[0]?.url, `${server}${consume}`);
     assert.equal(wx.sentTo(consume)[0]?.headers['Accept-Language'], 'en');
+  });
+
+  test('is one client for a server, however it is written and however often', async () => {
+    const client = onetap.configure({ server });
+    assert.equal(onetap.configure({ server }), client);
+    assert.equal(onetap.clientFor(`${server}/`), client);
+    assert.notEqual(onetap.configure({ server, lang: 'en' }), client);
+  });
+
+  test('without events stops those of the buttons that are drawn, too', async () => {
+    onetap.configure({ server });
+    const button = await render();
+    onetap.configure({ server, events: false });
+    await button.tap();
+    await clock.advance(minute);
+    assert.equal(wx.sentTo('/phone/events').length, 0);
+    onetap.configure({ server });
+  });
+
+  test('that comes late is found when the offline button is tapped', async () => {
+    const said = mock.method(console, 'error', () => {});
+    onetap.configure({ server: '' });
+    const button = await render({ server: '' });
+    assert.equal(button.last('offline').code, 'NO_SERVER');
+    onetap.configure({ server });
+    await button.tap('.onetap-button');
+    assert.ok(button.isEnabled());
+    said.mock.restore();
   });
 
   test('is enough for a page with a button of its own', async () => {
