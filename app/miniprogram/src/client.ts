@@ -302,12 +302,13 @@ export class Client {
           if (isLast || (step.firm && step.inMs >= restMs)) throw failure;
           // Once more before the end: the server may have the answer by then.
           const untilLastMs = Math.max(0, restMs - lastTryMs);
-          isLast = step.inMs >= untilLastMs;
           const inMs = step.firm ? step.inMs : Math.min(step.inMs, untilLastMs);
           tellWaiting(watchers, { attempts: progress.attempts, inMs, because: failure.problem });
           await pause(inMs, step.firm);
           const tookMs = Date.now() - beganMs;
-          waitedMs += tookMs >= 0 && tookMs < inMs ? tookMs : inMs;
+          const countedMs = tookMs >= 0 && tookMs < inMs ? tookMs : inMs;
+          waitedMs += countedMs;
+          isLast = restMs - countedMs <= lastTryMs;
         }
       }
     }

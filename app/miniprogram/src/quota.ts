@@ -27,7 +27,9 @@ export class QuotaMemory {
 
   fresh(kind: Kind): Quota | undefined {
     const entry = this.known[kind];
-    return entry && Date.now() - entry.atMs < freshMs ? entry.quota : undefined;
+    if (!entry) return undefined;
+    const ageMs = Date.now() - entry.atMs;
+    return ageMs >= 0 && ageMs < freshMs ? entry.quota : undefined; // the clock may have been set back
   }
 
   /** However old. */

@@ -26,3 +26,9 @@ export function randomId(): string {
   drawn += 1;
   return sha256Hex(`${entropy} ${Date.now()} ${drawn} ${Math.random()} ${Math.random()}`).slice(0, 32);
 }
+
+/** As when the app is launched. */
+export function forgetEntropy(): void {
+  entropy = '';
+  asked = false;
+}

@@ -71,8 +71,8 @@ export function send(request: HttpRequest): Promise<Answer | undefined> {
 const retries: Retry[] = ['same_code', 'new_code', 'later', 'login', 'never'];
 
 /** The server's problem; undefined where the answer is none of its own (a gateway's page, a hotel's portal). */
-export function problemIn({ status, body }: Answer): Problem | undefined {
+export function problemIn({ status, body, retryAfterS }: Answer): Problem | undefined {
   if (typeof body.code !== 'string' || typeof body.detail !== 'string') return undefined;
   if (retries.indexOf(body.retry as Retry) < 0) return undefined;
-  return { ...body, status } as unknown as Problem;
+  return { ...body, status, ...(retryAfterS !== undefined && { retryAfterS }) } as unknown as Problem;
 }

@@ -17,6 +17,8 @@ export interface Problem {
   requestId?: string;
   reason?: string;
   status?: number;
+  /** The server is not to be asked before; from its Retry-After. */
+  retryAfterS?: number;
   wechat?: { errcode: number; rid?: string };
 }
 

@@ -232,7 +232,9 @@ export class ButtonController {
       if (!this.here) return;
       const { problem } = failure as PhoneError;
       this.beOffline(problem);
-      if (problem.retry !== 'never') this.lookTimer.start(lookAgainMs, () => void this.look());
+      if (problem.retry === 'never') return;
+      const inMs = Math.max(lookAgainMs, (problem.retryAfterS || 0) * 1000);
+      this.lookTimer.start(inMs, () => void this.look());
     }
   }
 
@@ -304,11 +306,13 @@ export class ButtonController {
     );
   }
 
-  private endWaiting(): void {
+  private endWaiting(problem?: Problem): void {
     this.waitingFor -= 1;
     if (this.waitingFor > 0) return;
     this.slowTimer.stop();
     this.surface.show({ loading: false, offersFallback: false });
+    // Before the button is back, and until look() knows better: no tap that would burn another unit.
+    if (problem && outOfReach.indexOf(problem.code) >= 0) this.beOffline(problem);
     this.enable();
   }
 
@@ -349,9 +353,7 @@ export class ButtonController {
   }
 
   private fail(problem: Problem): void {
-    this.endWaiting();
-    // Until look() knows better, no tap that would burn another unit.
-    if (outOfReach.indexOf(problem.code) >= 0) this.beOffline(problem);
+    this.endWaiting(problem);
     if (problem.code === 'QUOTA_EXHAUSTED' && this.client) {
       this.showQuota(this.client.quotaIsExhausted(this.surface.attributes().kind));
     }

@@ -87,6 +87,7 @@ Component({
       const component = this as unknown as Instance;
       if (!component.controller || component.server === server) return;
       component.controller.stop();
+      component.setData(look);
       attach(component);
     },
     kind() {

@@ -224,6 +224,16 @@ describe('a code', () => {
     assert.ok(fate.number);
   });
 
+  test('that is woken shortly before its end is sent for the last time all the same', async () => {
+    const tappedAtMs = clock.nowMs;
+    wx.answer(consume, () => (clock.nowMs - tappedAtMs < 297_000 ? lost : phone));
+    const fate = fateOf(quiet().phoneNumber(issued));
+    await clock.advance(290_000);
+    wx.connect();
+    await clock.advance(10_000);
+    assert.ok(fate.number);
+  });
+
   test('waits no longer for a gateway than for anybody', async () => {
     wx.answer(consume, { status: 503, body: '<html>', headers: { 'Retry-After': '3600' } }, phone);
     const fate = fateOf(quiet().phoneNumber(issued));
@@ -691,6 +701,9 @@ describe('the quota', () => {
     assert.ok(parts(asked).signature);
     await client.quota();
     assert.equal(wx.sentTo('/phone/quota').length, 1);
+    clock.nowMs -= 60 * minute;
+    await client.quota();
+    assert.equal(wx.sentTo('/phone/quota').length, 2);
   });
 
   test('is asked for once by all who ask at the same time', async () => {

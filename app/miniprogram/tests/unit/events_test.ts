@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, mock, test } from 'node:test';
 import { Client } from '../../src/client';
 import { sha256Hex } from '../../src/digest';
+import { forgetEntropy, randomId } from '../../src/random';
 import { forgetMemory } from '../../src/storage';
 import { FakeWx, lost, phone, problem } from '../support/fake_wx';
 import { ManualClock, settled } from '../support/manual_clock';
@@ -72,6 +73,16 @@ describe('events', () => {
     const ids = batches().flatMap((batch) => batch.map(({ id }) => id));
     assert.equal(batches()[0]?.length, 1);
     assert.equal(new Set(ids).size, 1);
+  });
+
+  test("have their ids where WeChat's generator throws", async () => {
+    const random = mock.method(wx, 'getRandomValues', () => {
+      throw new Error('of the base library');
+    });
+    forgetEntropy();
+    assert.match(randomId(), /^[0-9a-f]{32}$/);
+    assert.equal(random.mock.callCount(), 1);
+    random.mock.restore();
   });
 
   test('never stand before the code', async () => {

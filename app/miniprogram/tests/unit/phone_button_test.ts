@@ -85,8 +85,12 @@ describe('the button', () => {
 
   test('goes to another server when the page says so', async () => {
     const button = await render();
+    wx.answer(consume, lost);
+    await button.tapAndAnswer(issued);
+    wx.sent.length = 0;
     wx.answer(consume, phone);
     await button.set({ server: `${server}-other` });
+    assert.ok(button.isEnabled());
     await button.tapAndAnswer(issued);
     assert.equal(wx.sentTo(consume)[0]?.url, `${server}-other${consume}`);
   });
@@ -533,6 +537,16 @@ describe('without the server', () => {
     assert.equal(button.last('offline').requestId, '01J7');
     await button.set({ messages: {} });
     assert.match(button.words(), /sentence of SERVICE_MISCONFIGURED/);
+  });
+
+  test('it is not looked for before it wants to be', async () => {
+    const headers = { 'Retry-After': '60' };
+    wx.answer('/session', problem('SERVICE_MISCONFIGURED', 503, 'later', {}, headers));
+    await render();
+    await clock.advance(59_999);
+    assert.equal(wx.sentTo('/session').length, 1);
+    await clock.advance(1);
+    assert.equal(wx.sentTo('/session').length, 2);
   });
 
   test('that refuses for good is not asked again and again', async () => {

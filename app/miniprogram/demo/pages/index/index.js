@@ -62,6 +62,7 @@ Page({
     this.setData({ kind: detail.value ? 'realtime' : 'quick' });
   },
   enterServer({ detail }) {
+    if (detail.value === this.data.server) return;
     wx.setStorageSync('server', detail.value);
     configure({ server: detail.value });
     this.setData({ server: detail.value });

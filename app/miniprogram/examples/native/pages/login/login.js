@@ -1,4 +1,4 @@
-import { phoneNumber, track } from 'onetap-miniprogram';
+import { phoneNumber, resume, track } from 'onetap-miniprogram';
 
 Page({
   data: { agreed: false, phone: '', busy: false },
@@ -22,13 +22,24 @@ Page({
     wx.showToast({ title: '请先同意用户协议', icon: 'none' });
   },
 
+  // A number of a tap before, whose page was closed: phone-button asks for its own by itself.
+  onShow() {
+    const answer = resume({ scene: 'own-button' }, { isHere: () => !this.gone });
+    if (answer) this.settle(answer);
+  },
   onOwnTap() {
     track('tap', { scene: 'own-button' });
   },
-  async onOwnButton({ detail }) {
+  onOwnButton({ detail }) {
+    this.settle(phoneNumber(detail, { scene: 'own-button' }, { isHere: () => !this.gone }));
+  },
+  onUnload() {
+    this.gone = true;
+  },
+  async settle(answer) {
     this.setData({ busy: true });
     try {
-      const { phoneNumber: phone } = await phoneNumber(detail, { scene: 'own-button' });
+      const { phoneNumber: phone } = await answer;
       this.setData({ phone });
     } catch (failure) {
       wx.showToast({ title: failure.problem.detail, icon: 'none' });
