@@ -11,7 +11,8 @@ style = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.25; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 h3 { margin-top: 2.2rem; font-size: 1.05rem; } h3 code { font-size: 1rem; }
-code, pre { font-family: ui-monospace, monospace; font-size: .9em; } code { background: var(--soft); padding: .1em .25em; }
+code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
+code { background: var(--soft); padding: .1em .25em; }
 pre { background: var(--soft); padding: .7rem; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: .6rem 0; font-size: .93em; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
@@ -71,7 +72,8 @@ class Page:
         for name, member in schema.get("properties", {}).items():
             needed = "" if name in schema.get("required", []) else ' <span class="quiet">optional</span>'
             told = self.resolve(member).get("description", "")
-            rows.append(f"<tr><td><code>{name}</code>{needed}</td><td>{self.kind(member)}</td><td>{prose(told)}</td></tr>")
+            rows.append(f"<tr><td><code>{name}</code>{needed}</td><td>{self.kind(member)}</td>"
+                        f"<td>{prose(told)}</td></tr>")
             inner = member if "$ref" not in member else {}
             for inner_name, inner_member in inner.get("properties", {}).items():
                 rows.append(f"<tr><td><code>{name}.{inner_name}</code></td><td>{self.kind(inner_member)}</td>"
@@ -110,7 +112,8 @@ class Page:
                 schema = content["schema"]
                 name = schema.get("$ref", "").rsplit("/", 1)[-1]
                 kinds.append(f'<a href="#schema-{name}">{name}</a>' if name else f"<code>{media_type}</code>")
-            rows.append(f"<tr><td>{status}</td><td>{', '.join(kinds)}</td><td>{prose(described['description'])}</td></tr>")
+            rows.append(f"<tr><td>{status}</td><td>{', '.join(kinds)}</td>"
+                        f"<td>{prose(described['description'])}</td></tr>")
         self.add(f"<table><tr><th>Answers</th><th></th><th></th></tr>{''.join(rows)}</table>")
         for answer in operation["responses"].values():
             for content in self.resolve(answer).get("content", {}).values():
@@ -135,12 +138,15 @@ class Page:
     def render(self):
         info = self.document["info"]
         self.add(f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-                 f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{info["title"]} API</title>\n'
+                 f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+                 f'<title>{info["title"]} API</title>\n'
                  f"<style>{style}</style>")
         self.add(f"<h1>{info['title']} API <span class=\"quiet\">{info['version']}</span></h1>")
-        self.add(f'<p class="quiet">Made from <a href="openapi.yaml">openapi.yaml</a> by <code>scripts/docs render</code>.</p>')
+        self.add('<p class="quiet">Made from <a href="openapi.yaml">openapi.yaml</a> by '
+                 '<code>scripts/docs render</code>.</p>')
         self.add(paragraphs(info["description"]))
-        links = "".join(f'<li><a href="#{operation["operationId"]}"><code>{method.upper()} {html.escape(path)}</code></a></li>'
+        links = "".join(f'<li><a href="#{operation["operationId"]}"><code>{method.upper()} {html.escape(path)}</code>'
+                        '</a></li>'
                         for path, method, operation, _ in self.operations())
         self.add(f"<nav><ul>{links}</ul></nav>")
         for tag in self.document["tags"]:
