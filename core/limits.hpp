@@ -161,7 +161,11 @@ inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter 
 // A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.
 inline constexpr auto restored_refusal_time = 6min;
 
-// Stopping: what is in flight is given this long.
+// Stopping: what is in flight is given this long, who has connected and said nothing yet that long.
 inline constexpr auto drain_time = 10s;
+inline constexpr auto last_word_time = 2s;  // a phone's first bytes come a round trip after its connection
+
+// systemd's watchdog is fed so many times within its patience.
+inline constexpr int watchdog_feeds = 3;
 
 }  // namespace onetap::core::limits

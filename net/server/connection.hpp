@@ -45,6 +45,8 @@ class Connection {
 
   /// True between requests: nothing is lost when it is closed now.
   [[nodiscard]] bool idle() const { return idle_; }
+  /// True until its first request: a client that has just come, and may be about to send it.
+  [[nodiscard]] bool is_new() const { return requests_ == 0; }
   void close() { stream_.close(); }
 
  private:

@@ -14,6 +14,7 @@ struct HttpServerOptions {
   std::string listener;           // its name in the log: "public", "operator", "sandbox"
   std::string address;            // an IP literal
   unsigned short port = 0;        // 0: any
+  int inherited_socket = -1;      // one that listens already, at this address, and is taken over; -1: none
   std::optional<TlsContext> tls;  // none: plain HTTP
   std::size_t connections_max = 10000;
   std::size_t connections_per_address_max = 0;  // 0: no such limit; trusted proxies have none
