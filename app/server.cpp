@@ -138,6 +138,7 @@ struct Parts {
   std::optional<net::TlsContext> listener_tls;
   Sandbox* sandbox = nullptr;  // null: the real WeChat
   RereadSettings reread;
+  Supervision supervision;
 };
 
 /// The composition root: members in the order of their construction, each depending on those above.
@@ -152,6 +153,7 @@ class Server {
         sink_(sink),
         sandbox_(parts.sandbox),
         reread_(std::move(parts.reread)),
+        supervision_(std::move(parts.supervision)),
         listener_tls_(std::move(parts.listener_tls)),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         keyring_(parts.ledger.keyring),
@@ -249,6 +251,8 @@ class Server {
       tasks_.spawn(load_.run());
       tasks_.spawn(rotate_ticket_keys());
       tasks_.spawn(obey_signals());
+      tasks_.spawn(feed_watchdog());
+      supervision_.supervisor.tell("READY=1");
     } else {
       exit_status_ = ExitStatus::cannot_run;
       begin_to_stop();
@@ -348,10 +352,16 @@ class Server {
             .events = events_api_};
   }
 
+  [[nodiscard]] int inherited_socket(std::string_view listener) const {
+    auto const found = std::ranges::find(supervision_.sockets, listener, &InheritedSocket::name);
+    return found == supervision_.sockets.end() ? -1 : found->descriptor;
+  }
+
   [[nodiscard]] net::HttpServerOptions public_options() const {
     return {.listener = "public",
             .address = settings_.listen.address,
             .port = settings_.listen.port,
+            .inherited_socket = inherited_socket("public"),
             .tls = listener_tls_,
             .connections_max = settings_.connections_max,
             .connections_per_address_max = settings_.connections_per_address_max,
@@ -365,6 +375,7 @@ class Server {
     return {.listener = "operator",
             .address = settings_.admin_listen.address,
             .port = settings_.admin_listen.port,
+            .inherited_socket = inherited_socket("operator"),
             .tls = settings_.admin_tls ? listener_tls_ : std::nullopt,
             .connections_max = operator_connections_max};
   }
@@ -453,6 +464,17 @@ class Server {
     return static_cast<double>(ledger_.statistics().queued) / static_cast<double>(limits::ledger_queue_max);
   }
 
+  core::Task<> feed_watchdog() {
+    co_await core::shield_from_cancellation();
+    auto const patience = supervision_.supervisor.watchdog();
+    if (!patience) co_return;
+    while (!stopping_) {
+      supervision_.supervisor.tell("WATCHDOG=1");
+      [[maybe_unused]] bool const told =
+          co_await clock_.wait(stop_, clock_.steady() + *patience / limits::watchdog_feeds);
+    }
+  }
+
   core::Task<> obey_signals() {
     co_await core::shield_from_cancellation();
     while (true) {
@@ -502,6 +524,7 @@ class Server {
 
   void begin_to_stop() {
     log_.always("stopping");
+    supervision_.supervisor.tell("STOPPING=1");
     stopping_ = true;
     asio::co_spawn(loop_, stop(), [](std::exception_ptr const& failure) {
       if (failure) std::rethrow_exception(failure);
@@ -571,6 +594,7 @@ class Server {
   LogSink& sink_;
   Sandbox* sandbox_;
   RereadSettings reread_;
+  Supervision supervision_;
   std::optional<net::TlsContext> listener_tls_;
   asio::signal_set signals_;
   core::crypto::Keyring keyring_;
@@ -611,7 +635,8 @@ ExitStatus refuse_to_start(StartError const& error, core::Log& log) {
 
 }  // namespace
 
-ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, LogSink& sink) {
+ExitStatus run_server(Settings settings, RereadSettings reread, Supervision supervision, core::Log& log,
+                      LogSink& sink) {
   asio::io_context loop{1};
   net::AsioClock clock(loop.get_executor());
 
@@ -633,6 +658,10 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
   storage::Recovery recovery = std::move(ledger->file.recovery);
   if (recovery.attempts_in_doubt > 0)
     log.warn("recovered", {{"attempts_in_doubt", recovery.attempts_in_doubt}});
+  if (ledger->file.migrated) {
+    log.always("migrated", {{"from_schema", ledger->file.migrated->from_version},
+                            {"copy", ledger->file.migrated->copy.string()}});
+  }
 
   net::WeChatRoute route = wechat_route(settings);
   if (sandbox) {
@@ -645,7 +674,8 @@ ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, 
               .wechat_route = std::move(route),
               .listener_tls = std::move(listener_tls),
               .sandbox = sandbox ? &*sandbox : nullptr,
-              .reread = std::move(reread)};
+              .reread = std::move(reread),
+              .supervision = std::move(supervision)};
   settings.connections_max = provide_descriptors(settings.connections_max, descriptor_needs(settings), log);
   Server server(std::move(settings), std::move(parts), loop, clock, log, sink);
   server.load(std::move(recovery.sessions), recovery.tokens);
