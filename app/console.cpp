@@ -49,7 +49,7 @@ std::uint32_t take_character(std::string_view& text) {
 
 bool is_number(std::string_view text) {
   if (text == "-") return true;  // none
-  if (text.starts_with('-')) text.remove_prefix(1);
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
   return !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 

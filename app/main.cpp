@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/commands/alarms_command.hpp"
 #include "app/commands/backup_command.hpp"
 #include "app/commands/demo_command.hpp"
 #include "app/commands/doctor_command.hpp"
@@ -13,6 +14,7 @@
 #include "app/commands/key_command.hpp"
 #include "app/commands/ledger_command.hpp"
 #include "app/commands/pack_command.hpp"
+#include "app/commands/reconcile_command.hpp"
 #include "app/commands/replay_command.hpp"
 #include "app/commands/sandbox_command.hpp"
 #include "app/commands/serve_command.hpp"
@@ -36,9 +38,13 @@ constexpr std::array commands{
             onetap::app::run_demo_command},
     Command{"replay", "play JSON scenarios against a running server", onetap::app::run_replay_command},
     Command{"ledger",
-            "what the ledger knows: summary, daily, packs, in-doubt, show, find, statement, resolve",
+            "what the ledger knows: summary, daily, packs, in-doubt, show, find, statement, resolve, leak, "
+            "refund",
             onetap::app::run_ledger_command},
     Command{"pack", "resource packs: add, price, list", onetap::app::run_pack_command},
+    Command{"reconcile", "WeChat's count of each pack beside the ledger's, explained",
+            onetap::app::run_reconcile_command},
+    Command{"alarms", "what is left, how long it lasts, and what is wrong", onetap::app::run_alarms_command},
     Command{"verify", "check every invariant of the ledger", onetap::app::run_verify_command},
     Command{"backup", "copy the ledger, also while a server runs", onetap::app::run_backup_command},
     Command{"restore", "put a backup where a server will find it", onetap::app::run_restore_command},

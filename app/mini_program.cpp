@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 #include <variant>
+
+#include "core/alarm/quota_conditions.hpp"
 
 namespace onetap::app {
 
@@ -26,6 +29,7 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
               .log = shared.log},
              account_.appid),
       clock_(shared.clock),
+      figures_changed_(shared.figures_changed),
       standing_(own.quota_low),
       caps_(own.daily_limits),
       usage_({.clock = shared.clock,
@@ -33,22 +37,33 @@ MiniProgram::MiniProgram(Shared shared, Own own, TokenSourceFor const& source_fo
               .tokens = tokens_,
               .store = shared.usage_store,
               .standing = standing_,
-              .log = shared.log},
+              .log = shared.log,
+              .changed = shared.figures_changed},
              account_.appid, own.spu_ids, own.usage_poll),
-      consuming_({.clock = shared.clock,
-                  .ledger = shared.ledger,
-                  .sessions = shared.session_store,
-                  .wechat = shared.wechat,
-                  .tokens = tokens_,
-                  .calls = calls_,
-                  .keyring = shared.keyring,
-                  .log = shared.log,
-                  .charged =
-                      [this](core::Kind kind, std::optional<core::CallerKey> const& user) {
-                        standing_.counted(kind);
-                        caps_.counted(user, clock_.wall());
-                      }},
-                 own.wechat_answer_time),
+      consuming_(
+          {.clock = shared.clock,
+           .ledger = shared.ledger,
+           .sessions = shared.session_store,
+           .wechat = shared.wechat,
+           .tokens = tokens_,
+           .calls = calls_,
+           .keyring = shared.keyring,
+           .log = shared.log,
+           .charged =
+               [this](core::Kind kind, std::optional<core::CallerKey> const& user) {
+                 standing_.counted(kind);
+                 caps_.counted(user, clock_.wall());
+               },
+           .observer = own.observer,
+           .alarmed =
+               [this, happened = shared.happened](std::string_view alarm, core::Answer const& answer) {
+                 auto const name = core::alarm_name_from(alarm);
+                 if (!name) return;
+                 happened(
+                     {.name = *name, .appid = account_.appid},
+                     {{"errcode", answer.errcode.value_or(0)}, {"rid", answer.rid}, {"hint", answer.hint}});
+               }},
+          own.wechat_answer_time),
       logins_({.clock = shared.clock,
                .wechat = shared.wechat,
                .store = shared.session_store,
@@ -69,6 +84,7 @@ void MiniProgram::restore(core::StoredToken const& token) {
 void MiniProgram::hear(core::PushEvent const& event) {
   if (auto const* const quota = std::get_if<core::QuotaAlarm>(&event)) {
     standing_.told(quota->kind, quota->percent_left(), quota->created);
+    figures_changed_();  // before WeChat's list, which may lag, takes it back
     bool const is_exhausted = quota->percent_left() == 0;
     std::array const fields{core::Field("app", appid()), core::Field("kind", core::to_string(quota->kind)),
                             core::Field("percent_left", quota->percent_left()),
@@ -97,10 +113,71 @@ void MiniProgram::count(core::CodesOfUser const& codes) {
   caps_.counted(codes.user, clock_.wall(), codes.codes);
 }
 
+std::optional<core::Forecast> MiniProgram::forecast(core::Kind kind, core::Spending const& spending) const {
+  core::UsageSnapshot const* const snapshot = standing_.snapshot(kind);
+  if (snapshot == nullptr) return std::nullopt;
+  core::QuotaOwner const owner{.appid = account_.appid, .kind = kind};
+  core::WallTime const now = clock_.wall();
+  core::SpendingRates const rates{.ours_a_day = spending.units_a_day(owner, now),
+                                  .wechat_a_day = standing_.wechat_a_day(kind)};
+  return core::forecast(*snapshot, rates, now);
+}
+
+void MiniProgram::observe(core::Spending const* spending, core::AlarmObservation& observed) {
+  auto const add = [&](core::AlarmName name, core::json::object facts) {
+    observed.conditions.push_back(
+        {.subject = {.name = name, .appid = account_.appid}, .facts = std::move(facts)});
+  };
+  if (tokens_.misconfigured()) {
+    add(core::AlarmName::wechat_refused_configuration, {{"of", "access_token"}});
+  } else if (!tokens_.current()) {
+    add(core::AlarmName::token_unavailable, {});
+  }
+  if (auto const outage = calls_.outage()) {
+    bool const is_misconfigured = *outage == core::OutageCause::misconfigured;
+    if (!is_misconfigured) add(core::AlarmName::calls_stopped, {{"cause", core::to_string(*outage)}});
+    if (is_misconfigured && !tokens_.misconfigured())
+      add(core::AlarmName::wechat_refused_configuration, {{"of", "getuserphonenumber"}});
+  }
+  for (core::Kind const kind : {core::Kind::quick, core::Kind::realtime}) {
+    if (spending != nullptr) observe_quota(kind, *spending, observed);
+    auto const fault = usage_.fault(kind);
+    if (!fault) continue;
+    observed.conditions.push_back({.subject = {.name = core::AlarmName::usage_unavailable,
+                                               .appid = account_.appid,
+                                               .kind = std::string(core::to_string(kind))},
+                                   .facts = {{"fault", core::to_string(*fault)}}});
+  }
+}
+
+void MiniProgram::observe_quota(core::Kind kind, core::Spending const& spending,
+                                core::AlarmObservation& observed) const {
+  core::QuotaOwner const owner{.appid = account_.appid, .kind = kind};
+  core::WallTime const now = clock_.wall();
+  auto const add_all = [&](std::vector<core::AlarmCondition> conditions) {
+    std::ranges::move(conditions, std::back_inserter(observed.conditions));
+  };
+  auto const foreseen = forecast(kind, spending);
+  if (foreseen) {
+    observed.units_given[owner] = foreseen->units_given;
+    add_all(core::quota_conditions(*foreseen, standing_.told_percent(kind), now));
+  }
+  add_all(core::spending_conditions(owner, spending, foreseen && foreseen->is_metered, now));
+}
+
 std::string_view MiniProgram::unreadiness() {
   if (!tokens_.current())
     return tokens_.misconfigured() ? "access_token refused: see the log" : "no access_token yet";
   return calls_.refusal() ? "no codes are sent to WeChat at the moment: see the log" : "";
+}
+
+MiniProgramState MiniProgram::state() {
+  return {.appid = appid(),
+          .serves = unreadiness().empty(),
+          .exchanges_in_flight = consuming_.in_flight(),
+          .calls = calls_.statistics(),
+          .token = tokens_.statistics(),
+          .quota = {standing_.figures(core::Kind::quick), standing_.figures(core::Kind::realtime)}};
 }
 
 MiniProgram& MiniPrograms::of(std::string_view appid) const {

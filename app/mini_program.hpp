@@ -3,10 +3,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "app/metrics/server_state.hpp"
+#include "core/alarm/alarm_book.hpp"
 #include "core/billing/daily_caps.hpp"
+#include "core/billing/forecast.hpp"
+#include "core/billing/spending.hpp"
 #include "core/billing/usage_watch.hpp"
 #include "core/exchange/service.hpp"
 #include "core/gate/login.hpp"
@@ -33,6 +38,10 @@ class MiniProgram {
     core::crypto::Keyring const& keyring;
     core::SessionBook& sessions;
     core::Log& log;
+    /// Of WeChat's figures, and something that happened: operators may have to be told.
+    std::function<void()> figures_changed = [] {};
+    std::function<void(core::AlarmSubject, core::json::object)> happened = [](core::AlarmSubject const&,
+                                                                              core::json::object const&) {};
   };
   /// What is its own.
   struct Own {
@@ -42,6 +51,7 @@ class MiniProgram {
     core::seconds usage_poll;
     core::QuotaLow quota_low;
     core::DailyLimits daily_limits;
+    core::ExchangeObserver* observer = nullptr;  // outlives it; null: nobody counts
   };
   using TokenSourceFor = std::function<std::unique_ptr<core::TokenSource>(core::AppAccount const&)>;
 
@@ -52,6 +62,8 @@ class MiniProgram {
   void use(core::AppSecret secret);
   /// A token that an earlier run kept.
   void restore(core::StoredToken const& token);
+  /// WeChat's last figures of an earlier run: what pages are told until it is asked anew.
+  void restore(core::UsageSnapshot const& usage) { standing_.observed(usage); }
 
   [[nodiscard]] core::TokenKeeper& tokens() { return tokens_; }
   [[nodiscard]] core::CallControl& calls() { return calls_; }
@@ -64,13 +76,23 @@ class MiniProgram {
   void count(core::CodesOfUser const& codes);
   [[nodiscard]] core::UsageWatch& usage() { return usage_; }
 
+  /// None until WeChat's figures are known.
+  [[nodiscard]] std::optional<core::Forecast> forecast(core::Kind kind, core::Spending const& spending) const;
+  /// Adds what operators should know of it now; null: nobody can tell yet how fast units go.
+  void observe(core::Spending const* spending, core::AlarmObservation& observed);
+
   /// WeChat has pushed: a line for the operator, and pages hear of it. WeChat is asked for its figures soon.
   void hear(core::PushEvent const& event);
 
   /// Why an exchange would fail now, in words for the operator; empty when it would not.
   [[nodiscard]] std::string_view unreadiness();
 
+  /// For GET /metrics.
+  [[nodiscard]] MiniProgramState state();
+
  private:
+  void observe_quota(core::Kind kind, core::Spending const& spending, core::AlarmObservation& observed) const;
+
   core::Log const& log_;
   std::map<std::pair<core::Kind, int>, core::Repetition> quota_lines_;  // by percent: 0 to 100
   core::AppAccount account_;
@@ -78,6 +100,7 @@ class MiniProgram {
   core::TokenKeeper tokens_;
   core::CallControl calls_;
   core::Clock& clock_;
+  std::function<void()> figures_changed_;
   core::QuotaStanding standing_;
   core::DailyCaps caps_;
   core::UsageWatch usage_;

@@ -199,6 +199,30 @@ Problem read_proxy_url(std::string_view text, net::ProxyAddress& value) {
   return std::nullopt;
 }
 
+Problem read_alert_url(std::string_view text, net::AlertTarget& value) {
+  std::string wrong =
+      "is not the URL of a receiver; write e.g. https://alerts.example.com/onetap (http:// on loopback only)";
+  bool const is_tls = text.starts_with("https://");
+  if (!core::is_visible_ascii(text) || (!is_tls && !text.starts_with("http://"))) return wrong;
+  text.remove_prefix(text.find("://") + 3);
+  std::string_view const rest = text.substr(std::min(text.find_first_of("/?#"), text.size()));
+  std::string authority(text.substr(0, text.size() - rest.size()));
+  if (rest.find_first_of("#\\\"") != std::string_view::npos) return wrong;
+  std::size_t const after_address = authority.starts_with('[') ? authority.find(']') : 0;
+  if (after_address == std::string::npos) return wrong;
+  if (authority.find(':', after_address) == std::string::npos) authority += is_tls ? ":443" : ":80";
+  std::optional<Server> server = read_server(authority);
+  if (!server) return wrong;
+  bool const is_local =
+      server->host == "localhost" || ListenAddress{.address = server->host, .port = 0}.is_loopback();
+  if (!is_tls && !is_local) return wrong;
+  value.tls = is_tls;
+  value.host = std::move(server->host);
+  value.port = server->port;
+  value.path = core::AlertPath(rest.starts_with('/') ? std::string(rest) : "/" + std::string(rest));
+  return std::nullopt;
+}
+
 Problem read_price(std::string_view text, std::int64_t& micro_yuan) {
   std::string wrong = quote(text) + " is not a price in yuan; write e.g. 0.03, at most 1000 and six decimals";
   constexpr std::int64_t micro_yuan_in_yuan = 1'000'000;

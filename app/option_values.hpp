@@ -27,6 +27,8 @@ using Problem = std::optional<std::string>;
 [[nodiscard]] Problem read_path(std::string_view text, std::string& path);
 [[nodiscard]] Problem read_listen_address(std::string_view text, ListenAddress& value);
 [[nodiscard]] Problem read_https_url(std::string_view text, HttpsUrl& value);
+/// "https://host[:port]/path?query"; "http://" on loopback only. Never repeated in a problem.
+[[nodiscard]] Problem read_alert_url(std::string_view text, net::AlertTarget& value);
 /// "http://[user:password@]host:port", both words percent-encoded.
 [[nodiscard]] Problem read_proxy_url(std::string_view text, net::ProxyAddress& value);
 /// Yuan with at most six decimals, exactly.

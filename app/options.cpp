@@ -42,6 +42,22 @@ Problem apply_admin_token(std::string_view text, Settings& settings) {
   return std::nullopt;
 }
 
+Problem apply_alert_secret(std::string_view text, Settings& settings) {
+  constexpr std::size_t bytes_min = 16;
+  constexpr std::size_t bytes_max = 512;
+  if (text.size() < bytes_min || text.size() > bytes_max || !core::is_visible_ascii(text)) {
+    return "is not 16 to 512 visible ASCII characters; make one with: openssl rand -hex 32";
+  }
+  settings.alert_secret = core::AlertSecret(std::string(text));
+  return std::nullopt;
+}
+
+Problem apply_alert_format(std::string_view text, Settings& settings) {
+  if (text != "json" && text != "wecom") return quote(text) + " is not a format; write json or wecom";
+  settings.alert_format = text == "wecom" ? net::AlertFormat::wecom : net::AlertFormat::json;
+  return std::nullopt;
+}
+
 Problem apply_verify(std::string_view text, Settings& settings) {
   constexpr std::array levels{std::pair{std::string_view("none"), core::VerifyLevel::none},
                               std::pair{std::string_view("origin"), core::VerifyLevel::origin},
@@ -494,18 +510,31 @@ constexpr auto option_table = std::to_array<Option>({
      .help = "what operators present as Authorization: Bearer; 16 characters or more",
      .apply = apply_admin_token},
     {.group = operator_group,
+     .variable = "ONETAP_ALERT_URL",
+     .value_name = "URL",
+     .secret = true,
+     .help =
+         "where alarms are posted to: an https URL (http on loopback), e.g. of a WeCom group robot, whose "
+         "key is in it",
+     .apply = [](std::string_view text, Settings& to) { return read_alert_url(text, to.alert.emplace()); }},
+    {.group = operator_group,
+     .variable = "ONETAP_ALERT_SECRET",
+     .value_name = "SECRET",
+     .secret = true,
+     .help = "what they are signed with (HMAC-SHA256, in Onetap-Signature); 16 characters or more",
+     .apply = apply_alert_secret},
+    {.group = operator_group,
+     .variable = "ONETAP_ALERT_FORMAT",
+     .value_name = "FORMAT",
+     .default_text = "json",
+     .help = "json, or wecom: as a WeCom group robot reads them",
+     .apply = apply_alert_format},
+    {.group = operator_group,
      .variable = "ONETAP_LOG_LEVEL",
      .value_name = "LEVEL",
      .default_text = "info",
      .help = "error, warn, info or debug; JSON lines on standard error",
      .apply = apply_log_level},
-});
-
-constexpr auto planned_table = std::to_array<std::string_view>({
-    "ONETAP_ALERT_URL",
-    "ONETAP_ALERT_SECRET",
-    "ONETAP_ALERT_SECRET_FILE",
-    "ONETAP_ALERT_FORMAT",
 });
 
 // Appends `text` word by word from column help_indent on; `column` is where the line stands.
@@ -558,8 +587,6 @@ std::string Option::file_variable() const { return std::string(variable) + "_FIL
 std::string Option::file_flag() const { return flag() + "-file"; }
 
 std::span<Option const> options() { return option_table; }
-
-std::span<std::string_view const> planned_variables() { return planned_table; }
 
 std::string flag_of(std::string_view variable) {
   constexpr std::string_view prefix = "ONETAP_";

@@ -33,9 +33,6 @@ struct Option {
 /// In the order of the help text, groups together.
 [[nodiscard]] std::span<Option const> options();
 
-/// Variables of the contract that this version does not have yet.
-[[nodiscard]] std::span<std::string_view const> planned_variables();
-
 /// "ONETAP_WECHAT_URL" → "--wechat-url", "APPID" → "--appid".
 [[nodiscard]] std::string flag_of(std::string_view variable);
 

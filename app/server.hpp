@@ -7,6 +7,7 @@
 #include "app/exit_status.hpp"
 #include "app/log_sink.hpp"
 #include "app/settings.hpp"
+#include "app/systemd.hpp"
 #include "core/log.hpp"
 
 namespace onetap::app {
@@ -17,7 +18,9 @@ using RereadSettings = std::function<core::Result<ParsedSettings, std::vector<st
 
 /// Serves until SIGTERM or SIGINT, then finishes what is in flight and returns. A disk whose state is
 /// unknown ends the process at once, with status 4. SIGHUP has certificate, secrets and log level reread;
-/// what cannot be used then changes nothing.
-[[nodiscard]] ExitStatus run_server(Settings settings, RereadSettings reread, core::Log& log, LogSink& sink);
+/// what cannot be used then changes nothing. The sockets of `supervision` are listened on where there are
+/// any, and its supervisor hears when the server is ready and when it stops, and that its loop turns.
+[[nodiscard]] ExitStatus run_server(Settings settings, RereadSettings reread, Supervision supervision,
+                                    core::Log& log, LogSink& sink);
 
 }  // namespace onetap::app

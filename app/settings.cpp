@@ -34,14 +34,13 @@ struct Given {
   std::string text;
 };
 
-// Every flag the contract will ever have, so that CLI11 knows which of them take a value.
+// Every flag, so that CLI11 knows which of them take a value.
 std::set<std::string> known_flags() {
   std::set<std::string> flags;
   for (Option const& option : options()) {
     flags.insert(option.flag());
     if (option.secret) flags.insert(option.file_flag());
   }
-  for (std::string_view const variable : planned_variables()) flags.insert(flag_of(variable));
   return flags;
 }
 
@@ -98,13 +97,13 @@ class Parsing {
     for (Option const& option : options()) read(option, settings);
     settings.admin_tls = !settings.admin_listen.is_loopback();
 
-    refuse_planned();
     read_mini_programs_of(settings);
     check_sandbox();
     check_files(settings);
     check_certificate(settings);
     check_public_listener(settings);
     check_admin_listener(settings);
+    settle_alert(settings);
     return settings;
   }
 
@@ -183,15 +182,6 @@ class Parsing {
   // A setting that could not be read has its problem already; rules about it would only guess.
   [[nodiscard]] bool are_usable(std::initializer_list<std::string_view> variables) const {
     return std::ranges::none_of(variables, [&](std::string_view name) { return unusable_.contains(name); });
-  }
-
-  void refuse_planned() {
-    for (std::string_view const variable : planned_variables()) {
-      if (!is_given(variable)) continue;
-      std::string name(variable);
-      if (flags_.values.contains(flag_of(variable))) name += " (" + flag_of(variable) + ")";
-      problems_.push_back(name + ": this version does not have it yet; leave it unset");
-    }
   }
 
   void read_mini_programs_of(Settings& settings) {
@@ -328,6 +318,18 @@ class Parsing {
     }
   }
 
+  void settle_alert(Settings& settings) {
+    if (!are_usable({"ONETAP_ALERT_URL", "ONETAP_ALERT_SECRET"})) return;
+    bool const has_secret = !settings.alert_secret.empty();
+    if (has_secret && (!settings.alert || settings.alert_format == net::AlertFormat::wecom)) {
+      problems_.emplace_back(
+          "ONETAP_ALERT_SECRET: signs what is posted to ONETAP_ALERT_URL in the format json; leave it unset");
+    }
+    if (!settings.alert) return;
+    settings.alert->secret = settings.alert_secret;
+    settings.alert->format = settings.alert_format;
+  }
+
   Flags const& flags_;
   Environment const& environment_;
   FileReader const& read_file_;
@@ -341,7 +343,6 @@ void warn_of_strangers(Environment const& environment, Lines& warnings) {
     known.emplace(option.variable);
     if (option.secret) known.insert(option.file_variable());
   }
-  for (std::string_view const variable : planned_variables()) known.emplace(variable);
   for (auto const& [variable, text] : environment) {
     if (!variable.starts_with("ONETAP_") || known.contains(variable)) continue;
     warnings.push_back(variable + ": no such setting, it has no effect; see onetap serve --help");
@@ -365,6 +366,12 @@ void warn_of_oddities(Settings const& settings, Lines& warnings) {
     if (each.push.token.empty() || !each.push.aes_key.empty()) continue;
     warnings.push_back("ONETAP_PUSH_TOKEN: " + each.appid +
                        " has no ONETAP_PUSH_AES_KEY, so whoever sees one push can forge others");
+  }
+  bool const is_unsigned =
+      settings.alert && settings.alert_format == net::AlertFormat::json && settings.alert_secret.empty();
+  if (is_unsigned) {
+    warnings.emplace_back(
+        "ONETAP_ALERT_SECRET: is missing, so the receiver of alarms cannot tell who sends them");
   }
   if (settings.verify == core::VerifyLevel::none) {
     warnings.emplace_back(

@@ -20,6 +20,7 @@
 #include "core/push/push_receiver.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
+#include "net/alert/alert_target.hpp"
 #include "net/server/client_address.hpp"
 #include "net/wechat/route.hpp"
 
@@ -125,6 +126,10 @@ struct Settings {
   std::chrono::seconds usage_poll{0};
   core::QuotaLow quota_low;
   core::DailyLimits daily_limits;
+
+  std::optional<net::AlertTarget> alert;  // with the two below in it; none: nobody is told
+  core::AlertSecret alert_secret;
+  net::AlertFormat alert_format = net::AlertFormat::json;
 
   core::LogLevel log_level = core::LogLevel::info;
 };

@@ -41,6 +41,20 @@ struct PricePack {
   std::int64_t price_micro_yuan = 0;
 };
 
+/// WeChat charged units of a pack of which no code ever came: they are lost, as far as it can be known.
+struct BookLeak {
+  std::int64_t pack = 0;
+  std::int64_t units = 0;
+  std::string note;  // how it is known
+};
+
+/// WeChat took what is left of a pack back, or a part of it, and its money with it.
+struct BookRefund {
+  std::int64_t pack = 0;
+  std::optional<std::int64_t> units;  // none: all that is left
+  std::string note;
+};
+
 /// A person's right: what points at the owner of a number, or at a user, is erased. Entries stay.
 struct ErasePerson {
   std::optional<Digest> phone_key;
@@ -59,15 +73,15 @@ struct RotateKey {
 };
 
 struct Command {
-  std::variant<Resolve, AddPack, PricePack, ErasePerson, RotateKey> act;
+  std::variant<Resolve, AddPack, PricePack, BookLeak, BookRefund, ErasePerson, RotateKey> act;
   WallTime at;
 };
 
 /// What was done, durable by now.
 struct Done {
-  std::int64_t id = 0;     // the consumption's or the pack's
-  std::int64_t count = 0;  // consumptions erased, units moved from the overdraft, or secrets sealed anew
-  std::string sentence;    // for the operator
+  std::int64_t id = 0;             // the consumption's or the pack's
+  std::int64_t count = 0;          // consumptions erased, units moved, or secrets sealed anew
+  std::string sentence;            // for the operator
   std::vector<CallerKey> users{};  // the erased person, whose sessions are over
 };
 

@@ -115,7 +115,9 @@ inline constexpr auto probe_time = 3s;
 inline constexpr std::size_t usage_page_packs = 20;         // WeChat's most
 inline constexpr std::size_t usage_packs_max = 1000;        // of one kind, on all pages
 inline constexpr unsigned int counted_users_max = 500'000;  // of a day; some 80 bytes each
-inline constexpr auto usage_lag_max = 10min;      // of WeChat's figures behind its pushes: some minutes
+inline constexpr auto usage_lag_max = 10min;  // of WeChat's figures behind its pushes: some minutes
+inline constexpr auto reconcile_ask_time =
+    8s;  // of both kinds; an operator waits, or the server that is to stop
 inline constexpr auto usage_call_time = 4s;       // nobody waits for it
 inline constexpr auto usage_average_rhythm = 6h;  // it is an average of months
 inline constexpr std::chrono::seconds usage_backoff_min = 30s;
@@ -126,6 +128,33 @@ inline constexpr std::chrono::seconds usage_interval_min = 10s;      // whatever
 // WeChat's message push.
 inline constexpr std::size_t push_text_bytes_max = 64;  // of a text in it that is kept or logged
 inline constexpr std::size_t pushes_remembered = 64;    // to know WeChat's three retries of an alarm by
+
+// Alarms, and what is foreseen.
+inline constexpr std::chrono::milliseconds alarm_rhythm = 10s;  // of looking at everything once more
+inline constexpr std::size_t alarms_max = 500;  // that are watched at a time, packs of all apps and all
+inline constexpr std::size_t alarms_remembered = 100;  // told last, for operators; the ledger has them all
+inline constexpr auto alarm_resent_for = 24h;          // after a restart, where the receiver was not reached
+inline constexpr std::size_t alarm_bytes_max = 2048;   // of one alarm's particulars
+inline constexpr std::chrono::milliseconds spending_rhythm = 60s;  // of reading what the ledger has booked
+inline constexpr int spending_days = 7;                            // that the rate of late is taken from
+inline constexpr std::int64_t spike_units_min = 50;                // in an hour; fewer are no spike
+inline constexpr double spike_factor = 3;                          // beyond the busy hours of those days
+inline constexpr std::int64_t spike_hours_known_min = 24;          // before, nobody knows what is usual
+inline constexpr std::size_t top_addresses_kept = 256;             // of each hour; some 100 bytes each
+inline constexpr std::size_t top_rows_max = 20;
+
+// The receiver of alarms. Nobody waits for it.
+inline constexpr std::size_t alerts_queued_max = 200;
+inline constexpr auto alert_call_time = 5s;  // from the name's address to the answer's end
+inline constexpr std::size_t alert_tries_max = 10;
+inline constexpr std::chrono::seconds alert_backoff_min = 2s;  // doubled: a quarter of an hour for all tries
+inline constexpr std::chrono::seconds alert_backoff_max = 512s;
+inline constexpr std::chrono::seconds wecom_rhythm = 4s;   // WeCom: 20 messages a minute and robot
+inline constexpr std::size_t wecom_text_bytes_max = 4000;  // WeCom: 4,096 bytes of markdown
+
+// A background task that failed is started again.
+inline constexpr std::chrono::milliseconds task_backoff_min = 1s;
+inline constexpr std::chrono::milliseconds task_backoff_max = 60s;
 
 // Our clock against WeChat's Date.
 inline constexpr auto clock_skew_alarm = 2min;
@@ -146,6 +175,8 @@ inline constexpr std::size_t ledger_batch_max = 128;
 inline constexpr std::size_t events_per_request_max = 50;
 inline constexpr std::uint32_t events_per_user_per_minute = 150;
 inline constexpr std::uint32_t events_per_address_per_minute = 3000;  // of callers without a session
+inline constexpr std::uint32_t events_per_user_per_day = 3000;
+inline constexpr std::uint32_t events_per_address_per_day = 500'000;
 inline constexpr std::size_t event_id_bytes_min = 16;
 inline constexpr std::size_t event_id_bytes_max = 64;
 inline constexpr auto event_age_max = std::chrono::days(7);
@@ -158,10 +189,25 @@ inline constexpr auto late_events_rhythm = 60s;  // of looking for the codes of 
 inline constexpr auto late_events_pause = 1s;    // between two lots of them: each looks into the history
 inline constexpr std::size_t late_events_at_once = 64;  // each reads a quarter of an hour's consumptions
 
+// What an operator's page reads.
+inline constexpr auto report_time = 4s;                     // of one answer, waiting included
+inline constexpr int report_rows_max = 200;                 // of a list
+inline constexpr auto report_hours = 48h;                   // of history by the hour
+inline constexpr auto report_days = std::chrono::days(30);  // by the day
+
 // A restored backup: a code lives 5 minutes at WeChat's, and clocks differ a little.
 inline constexpr auto restored_refusal_time = 6min;
 
-// Stopping: what is in flight is given this long.
+// Metrics, and what a reader holds up.
+inline constexpr auto metrics_patience = 1s;     // of a scrape, for what is read from files
+inline constexpr auto ledger_figures_age = 15s;  // Prometheus's usual rhythm: one reading a scrape
+inline constexpr auto wal_kept_alarm = 60s;      // of an open read transaction: what is erased is not gone
+
+// Stopping: what is in flight is given this long, who has connected and said nothing yet that long.
 inline constexpr auto drain_time = 10s;
+inline constexpr auto last_word_time = 2s;  // a phone's first bytes come a round trip after its connection
+
+// systemd's watchdog is fed so many times within its patience.
+inline constexpr int watchdog_feeds = 3;
 
 }  // namespace onetap::core::limits

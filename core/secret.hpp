@@ -59,6 +59,9 @@ using PushToken = Confidential<struct PushTokenTag>;  // what WeChat signs its p
 using PushAesKey =
     Confidential<struct PushAesKeyTag>;  // EncodingAESKey: 43 characters as the console shows them
 using OperatorToken = Confidential<struct OperatorTokenTag>;
+using AlertPath =
+    Confidential<struct AlertPathTag>;  // of the receiver's URL: a WeCom robot's key is in its query
+using AlertSecret = Confidential<struct AlertSecretTag>;  // what alarms are signed with
 
 /// What a caller may see of a phone number, and what the ledger and the logs may: at most the first
 /// three and the last four digits, never more than four in a row.

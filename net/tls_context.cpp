@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "core/crypto/digest.hpp"
+#include "net/certificate.hpp"
 #include "net/tls_bio.hpp"
 
 namespace onetap::net {
@@ -238,6 +239,12 @@ std::optional<std::string> TlsContext::validity_fault(core::WallTime now) const 
   if (X509_cmp_time(X509_get0_notBefore(leaf), &at) > 0) return "the certificate is not valid yet";
   if (X509_cmp_time(X509_get0_notAfter(leaf), &at) < 0) return "the certificate has expired";
   return std::nullopt;
+}
+
+std::optional<CertificateFacts> TlsContext::certificate() const {
+  X509 const* const leaf = SSL_CTX_get0_certificate(context_.get());
+  if (leaf == nullptr) return std::nullopt;
+  return facts_of(*leaf);
 }
 
 core::Result<TlsContext, std::string> TlsContext::client(std::string_view ca_pem) {

@@ -7,6 +7,7 @@
 
 #include "core/clock.hpp"
 #include "core/result.hpp"
+#include "net/certificate.hpp"
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -24,6 +25,9 @@ class TlsContext {
 
   /// A server's: why its certificate is of no use at this time; none when it is good.
   [[nodiscard]] std::optional<std::string> validity_fault(core::WallTime now) const;
+
+  /// A server's certificate; none at a client's.
+  [[nodiscard]] std::optional<CertificateFacts> certificate() const;
 
   /// A client's, which verifies chain and host name. `ca_pem` empty: the system's store.
   [[nodiscard]] static core::Result<TlsContext, std::string> client(std::string_view ca_pem);

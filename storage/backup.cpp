@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <random>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -39,11 +40,11 @@ class Partial {
  public:
   /// Its name is its own: two backups to one target do not meet before the end, where the first one wins.
   explicit Partial(std::filesystem::path target) : target_(std::move(target)) {
-    std::string name = target_.string() + ".partial-XXXXXX";
-    int const file = ::mkostemp(name.data(), O_CLOEXEC);
-    if (file < 0) throw SqliteError(SQLITE_CANTOPEN, "cannot make " + name + ": " + std::strerror(errno));
+    path_ = target_.string() + ".partial-" + std::to_string(std::random_device{}());
+    int const file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, ledger_file_mode);
+    if (file < 0)
+      throw SqliteError(SQLITE_CANTOPEN, "cannot make " + path_.string() + ": " + std::strerror(errno));
     ::close(file);
-    path_ = name;
   }
   Partial(Partial const&) = delete;
   Partial& operator=(Partial const&) = delete;
@@ -53,18 +54,32 @@ class Partial {
 
   /// Durable under its own name; link(2) never replaces what is there.
   [[nodiscard]] Fault finish() {
-    std::filesystem::path const folder = target_.has_parent_path() ? target_.parent_path() : ".";
     if (!sync(path_, O_RDONLY)) return "cannot sync " + path_.string();
     std::error_code error;
     std::filesystem::create_hard_link(path_, target_, error);
     if (error) return "cannot make " + target_.string() + ": " + error.message();
     remove();
-    if (sync(folder, O_RDONLY | O_DIRECTORY)) return std::nullopt;
+    if (sync_folder()) return std::nullopt;
     std::filesystem::remove(target_, error);  // its name may not outlive the power
     return "cannot sync the folder of " + target_.string();
   }
 
+  /// The same in the place of what is there.
+  [[nodiscard]] Fault finish_replacing() {
+    if (!sync(path_, O_RDONLY)) return "cannot sync " + path_.string();
+    std::error_code error;
+    std::filesystem::rename(path_, target_, error);
+    if (error) return "cannot make " + target_.string() + ": " + error.message();
+    if (!sync_folder()) return "cannot sync the folder of " + target_.string();
+    return std::nullopt;
+  }
+
  private:
+  [[nodiscard]] bool sync_folder() const {
+    std::filesystem::path const folder = target_.has_parent_path() ? target_.parent_path() : ".";
+    return sync(folder, O_RDONLY | O_DIRECTORY);
+  }
+
   void remove() const {
     std::error_code ignored;
     for (char const* const suffix : {"", "-wal", "-shm", "-journal"})
@@ -102,11 +117,29 @@ void copy_ledger(std::filesystem::path const& from, std::filesystem::path const&
   copy_pages(source, copy, progress, stop);
 }
 
+std::vector<std::string> tables_in(Connection& connection) {
+  Statement tables(connection,
+                   "SELECT t.name FROM sqlite_schema AS t WHERE t.type = 'table' "
+                   "AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY t.name");
+  std::vector<std::string> names;
+  Rows rows = tables.query({});
+  while (rows.next()) names.push_back(rows.text(0));
+  return names;
+}
+
+constexpr std::array<std::string_view, 3> tables_left_out{"session", "session_key", "access_token"};
+
+bool is_left_out(std::string const& table) { return std::ranges::count(tables_left_out, table) > 0; }
+
+// A ledger of an older schema has not all of these tables.
 void strip(std::filesystem::path const& path, core::WallTime at) {
   Connection copy(path, Access::read_write);
+  std::vector<std::string> const tables = tables_in(copy);
   Transaction transaction(copy);
   copy.run("UPDATE live_code SET sealed_number = NULL");
-  copy.run("DELETE FROM session; DELETE FROM session_key; DELETE FROM access_token");
+  for (std::string const& table : tables) {
+    if (is_left_out(table)) copy.run("DELETE FROM \"" + table + '"');
+  }
   copy.run("UPDATE meta SET copied_at = " + std::to_string(core::unix_ms(at)));
   transaction.commit();
   // One file, without a WAL beside it.
@@ -122,6 +155,21 @@ Fault fault_in(std::filesystem::path const& path, std::stop_token const& stop = 
   if (found.is_clean()) return std::nullopt;
   std::size_t const count = found.violations.rows.size() + found.damaged_pages.size();
   return "it has " + std::to_string(count) + " faults: onetap verify lists them";
+}
+
+// By what every schema has: reports know the newest one only.
+Fault fault_in_migration_copy(std::filesystem::path const& ledger, std::filesystem::path const& path) {
+  Connection original(ledger, Access::read_only);
+  Connection copy(path, Access::read_only);
+  if (std::string found = copy.text("PRAGMA integrity_check"); found != "ok") return found;
+  if (copy.integer("SELECT count(*) FROM pragma_foreign_key_check") != 0)
+    return "it has rows that refer to none";
+  for (std::string const& table : tables_in(original)) {
+    if (is_left_out(table)) continue;
+    std::string const count = "SELECT count(*) FROM \"" + table + '"';
+    if (original.integer(count) != copy.integer(count)) return "it has not every row of " + table;
+  }
+  return std::nullopt;
 }
 
 BackupReport report_on(std::filesystem::path const& path) {
@@ -189,6 +237,33 @@ Made restore_backup(std::filesystem::path const& backup, std::filesystem::path c
     return report;
   } catch (SqliteError const& error) {
     return failed("the backup could not be restored: " + std::string(error.what()));
+  }
+}
+
+std::filesystem::path migration_copy_path(std::filesystem::path const& database, int version) {
+  return database.string() + ".schema-" + std::to_string(version);
+}
+
+Made make_migration_copy(std::filesystem::path const& database, int version, core::WallTime at) {
+  try {
+    Partial partial(migration_copy_path(database, version));
+    copy_ledger(database, partial.path(), {});
+    strip(partial.path(), at);
+    if (Fault const fault = fault_in_migration_copy(database, partial.path()))
+      return failed("the copy is no good: " + *fault);
+    BackupReport const report = report_on(partial.path());
+    if (Fault fault = partial.finish_replacing()) return failed(*std::move(fault));
+    // Of the copies of older schemas only the newest stays.
+    int kept = 1;
+    for (int older = version - 1; older > 0; --older) {
+      std::filesystem::path const path = migration_copy_path(database, older);
+      std::error_code ignored;
+      if (!std::filesystem::exists(path, ignored)) continue;
+      if (kept-- <= 0) std::filesystem::remove(path, ignored);
+    }
+    return report;
+  } catch (SqliteError const& error) {
+    return failed(error.what());
   }
 }
 

@@ -37,4 +37,15 @@ struct BackupReport {
                                                                      core::Digest const& key_fingerprint,
                                                                      Progress const& progress);
 
+/// `<database>.schema-4`: the ledger as it was before it left schema 4. What `onetap backup` makes, for
+/// `onetap restore` of the onetap that knew this schema.
+[[nodiscard]] std::filesystem::path migration_copy_path(std::filesystem::path const& database, int version);
+
+/// Copies a ledger that nobody else writes to its migration_copy_path(), in the place of an earlier one, and
+/// removes the copies of older schemas but the newest. The copy is stripped as a backup is; before it gets
+/// its name it has been read to the last page, and has every row of the ledger's. A sentence when it could
+/// not be made: then the ledger and the copies that were there are as they were.
+[[nodiscard]] core::Result<BackupReport, std::string> make_migration_copy(
+    std::filesystem::path const& database, int version, core::WallTime at);
+
 }  // namespace onetap::storage

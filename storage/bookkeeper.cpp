@@ -107,6 +107,9 @@ admin::Answer Bookkeeper::run(admin::Command const& command, std::int64_t app) {
     return add_pack(*act, app, command.at);
   if (auto const* const act = std::get_if<admin::PricePack>(&command.act))
     return price_pack(*act, command.at);
+  if (auto const* const act = std::get_if<admin::BookLeak>(&command.act)) return book_leak(*act, command.at);
+  if (auto const* const act = std::get_if<admin::BookRefund>(&command.act))
+    return book_refund(*act, command.at);
   if (auto const* const act = std::get_if<admin::ErasePerson>(&command.act)) return erase(*act, command.at);
   return rotate_key(std::get<admin::RotateKey>(command.act), command.at);
 }
@@ -243,6 +246,126 @@ admin::Answer Bookkeeper::price_pack(admin::PricePack const& act, core::WallTime
   Statement update(connection_, admin_sql("set_price"));
   update.run({act.pack, act.price_micro_yuan});
   return done({.id = act.pack, .count = 0, .sentence = name + " has its price"});
+}
+
+std::optional<admin::Refusal> Bookkeeper::fault_of_bought(std::int64_t pack) {
+  std::string const name = "pack " + std::to_string(pack);
+  Statement find(connection_, admin_sql("find_pack"));
+  Rows rows = find.query({pack});
+  if (!rows.next()) return admin::Refusal{.kind = Kind::not_found, .sentence = "there is no " + name};
+  if (rows.text(0) != "overdraft") return std::nullopt;
+  return admin::Refusal{.kind = Kind::conflict,
+                        .sentence = name + " is the overdraft, which was never bought"};
+}
+
+// Of a pack that has expired, WeChat counted the units before its end: they come back for it.
+admin::Answer Bookkeeper::book_leak(admin::BookLeak const& act, core::WallTime at) {
+  std::string const name = "pack " + std::to_string(act.pack);
+  if (act.note.empty()) return refused(Kind::invalid, "a leak needs a note: how is it known?");
+  if (act.units < 1) return refused(Kind::invalid, "units must be 1 or more");
+  if (auto fault = fault_of_bought(act.pack)) return refused(fault->kind, std::move(fault->sentence));
+  Balances booked = balances(act.pack);
+  std::int64_t const expired = booked["expired"].units;
+  if (act.units > booked["available"].units + expired) {
+    return refused(Kind::conflict, name + " has " + counted(booked["available"].units + expired, "unit") +
+                                       " that can be booked as a leak");
+  }
+  std::int64_t const missing = act.units - booked["available"].units;
+  if (missing > 0) {
+    book({.kind = "return",
+          .pack = act.pack,
+          .from = "expired",
+          .to = "available",
+          .amount = share(booked["expired"], missing),
+          .note = act.note,
+          .at = at});
+  }
+  book({.kind = "leak",
+        .pack = act.pack,
+        .from = "available",
+        .to = "lost",
+        .amount = share(balances(act.pack)["available"], act.units),
+        .note = act.note,
+        .at = at});
+  return done({.id = act.pack,
+               .count = act.units,
+               .sentence = counted(act.units, "unit") + " of " + name + " leaked: lost, without a code"});
+}
+
+admin::Answer Bookkeeper::book_refund(admin::BookRefund const& act, core::WallTime at) {
+  std::string const name = "pack " + std::to_string(act.pack);
+  if (act.note.empty()) return refused(Kind::invalid, "a refund needs a note: how is it known?");
+  if (act.units && *act.units < 1) return refused(Kind::invalid, "units must be 1 or more");
+  if (auto fault = fault_of_bought(act.pack)) return refused(fault->kind, std::move(fault->sentence));
+  Amount const left = balances(act.pack)["available"];
+  std::int64_t const units = act.units.value_or(left.units);
+  if (units > left.units || units == 0)
+    return refused(Kind::conflict, name + " has " + counted(left.units, "unit") + " left to refund");
+  book({.kind = "refund",
+        .pack = act.pack,
+        .from = "available",
+        .to = "refunded",
+        .amount = share(left, units),
+        .note = act.note,
+        .at = at});
+  return done(
+      {.id = act.pack, .count = units, .sentence = counted(units, "unit") + " of " + name + " refunded"});
+}
+
+std::int64_t Bookkeeper::revive(std::int64_t pack, core::WallTime at) {
+  Amount const expired = balances(pack)["expired"];
+  if (expired.units <= 0) return 0;
+  book({.kind = "return",
+        .pack = pack,
+        .from = "expired",
+        .to = "available",
+        .amount = expired,
+        .note = "WeChat has extended the pack",
+        .at = at});
+  return expired.units;
+}
+
+std::int64_t Bookkeeper::open_with(std::int64_t pack, std::int64_t units, core::WallTime at) {
+  Amount const left = balances(pack)["available"];
+  std::int64_t const opened = std::min(units, left.units);
+  if (opened <= 0) return 0;
+  book({.kind = "opening",
+        .pack = pack,
+        .from = "available",
+        .to = "before",
+        .amount = share(left, opened),
+        .at = at});
+  return opened;
+}
+
+std::vector<std::int64_t> Bookkeeper::end_old_doubts(std::int64_t app, core::Kind kind, core::WallTime at) {
+  constexpr auto old = std::chrono::days(2);  // WeChat's figures of that time are whole by now
+  std::vector<std::int64_t> doubts;
+  {
+    Statement list(connection_, admin_sql("list_old_doubts"));
+    Rows rows = list.query({app, core::to_string(kind), unix_ms(at - old)});
+    while (rows.next()) doubts.push_back(rows.integer(0));
+  }
+  if (doubts.empty()) return {};
+  std::int64_t charged = 0;
+  std::int64_t in_doubt = 0;
+  {
+    Statement compare(connection_, admin_sql("compare_kind"));
+    Rows rows = compare.query({app, core::to_string(kind)});
+    if (!rows.next() || rows.is_null(0)) return {};
+    charged = rows.integer(0);
+    in_doubt = rows.integer(1);
+    // After a restore WeChat counts what is in no row, too: only a figure that is just the doubt says it.
+    bool const is_exact = rows.integer(2) == 0;
+    if (charged < in_doubt || (!is_exact && charged > in_doubt)) return {};
+  }
+  std::string const note = "WeChat's figures charge all codes in doubt: " + counted(charged, "unit") +
+                           " without a number, " + std::to_string(in_doubt) + " in doubt";
+  std::vector<std::int64_t> ended;
+  for (std::int64_t const id : doubts) {
+    if (resolve({.consumption = id, .as = core::State::lost, .note = note}, at)) ended.push_back(id);
+  }
+  return ended;
 }
 
 // Every unit gets its share of the price, wherever it is by now; the difference is booked in the open month.

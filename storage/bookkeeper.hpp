@@ -27,6 +27,17 @@ class Bookkeeper {
   /// Books what is left of packs whose time is over; how many packs.
   int expire(core::WallTime at);
 
+  /// What expired of a pack is there again: WeChat has extended it. How many units.
+  std::int64_t revive(std::int64_t pack, core::WallTime at);
+
+  /// Units that WeChat had counted before this ledger; no more than are left. How many.
+  std::int64_t open_with(std::int64_t pack, std::int64_t units, core::WallTime at);
+
+  /// Doubt of more than two days is lost where WeChat's latest figures of this kind charge all that is in
+  /// doubt. Which consumptions, at most some hundred.
+  [[nodiscard]] std::vector<std::int64_t> end_old_doubts(std::int64_t app, core::Kind kind,
+                                                         core::WallTime at);
+
   /// Moves what the overdrafts took to packs that have begun since; how many units.
   std::int64_t return_overdrafts(core::WallTime at);
 
@@ -51,6 +62,9 @@ class Bookkeeper {
   [[nodiscard]] core::admin::Answer add_pack(core::admin::AddPack const& act, std::int64_t app,
                                              core::WallTime at);
   [[nodiscard]] core::admin::Answer price_pack(core::admin::PricePack const& act, core::WallTime at);
+  [[nodiscard]] core::admin::Answer book_leak(core::admin::BookLeak const& act, core::WallTime at);
+  [[nodiscard]] core::admin::Answer book_refund(core::admin::BookRefund const& act, core::WallTime at);
+  [[nodiscard]] std::optional<core::admin::Refusal> fault_of_bought(std::int64_t pack);
   [[nodiscard]] core::admin::Answer erase(core::admin::ErasePerson const& act, core::WallTime at);
   [[nodiscard]] core::admin::Answer rotate_key(core::admin::RotateKey const& act, core::WallTime at);
 

@@ -66,7 +66,13 @@ std::int64_t EventTable::settle(core::WallTime now, std::int64_t rows_max) {
 }
 
 void EventTable::settle_late(std::span<LateEvent const> events) {
-  for (LateEvent const& event : events) settle_late_.run({event.id, event.consumption});
+  for (LateEvent const& event : events) {
+    try {
+      settle_late_.run({event.id, event.consumption});
+    } catch (SqliteError const& error) {
+      if (!error.is_constraint()) throw;
+    }
+  }
 }
 
 std::int64_t EventTable::forget(core::WallTime before, std::int64_t rows_max) {

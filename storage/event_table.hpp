@@ -32,6 +32,7 @@ class EventTable {
 
   /// Settles whether the codes of events came that are old enough to tell, at most so many; how many it were.
   std::int64_t settle(core::WallTime now, std::int64_t rows_max);
+  /// One that the schema refuses stays as it is, and keeps no other from being settled.
   void settle_late(std::span<LateEvent const> events);
 
   /// Deletes what was received before, the oldest first, at most so many; how many it were.

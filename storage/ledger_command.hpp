@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/alarm/alarm.hpp"
 #include "core/billing/events.hpp"
 #include "core/billing/usage.hpp"
 #include "core/exchange/ledger.hpp"
@@ -45,7 +46,7 @@ struct Command {
   std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
                core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue,
                core::StoredToken, TraceCommand, core::PageEvents, SettleLateEventsCommand,
-               core::UsageSnapshot>
+               core::UsageSnapshot, core::AlarmChanges>
       action;
   core::SteadyTime steady;
 };
@@ -67,6 +68,6 @@ using EventsResult = core::Result<core::EventCounts, core::EventsRefused>;
 using CommandResult =
     std::variant<core::ledger::FindResult, core::ledger::BeginResult, core::ledger::RecordResult,
                  std::optional<core::AttemptId>, Settled, core::admin::Answer, std::vector<core::SealedBytes>,
-                 core::ledger::Trace, EventsResult, NotDone, Refused>;
+                 core::ledger::Trace, EventsResult, core::UsageKept, NotDone, Refused>;
 
 }  // namespace onetap::storage

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/backup.hpp"
 #include "storage/embedded_sql.hpp"
 #include "storage/migrate.hpp"
 
@@ -77,12 +78,38 @@ void write_meta(Connection& connection, LedgerOptions const& options) {
   transaction.commit();
 }
 
+using MaybeMigrated = core::Result<std::optional<Migrated>, OpenError>;
+
+// What is not its own ledger is neither copied nor changed.
+MaybeMigrated bring_up_to_date(Connection& connection, LedgerOptions const& options) {
+  int const version = static_cast<int>(connection.integer("PRAGMA user_version"));
+  if (version == 0) {
+    migrate(connection);
+    return std::optional<Migrated>();
+  }
+  if (std::optional<OpenError> error = check_meta(connection, options)) return *std::move(error);
+  if (version == ledger_schema_version) return std::optional<Migrated>();
+  auto const copied = make_migration_copy(options.path, version, options.now.wall);
+  if (!copied) {
+    return OpenError{.kind = OpenError::Kind::disk,
+                     .sentence = sentence_about(
+                         options.path, "it has schema " + std::to_string(version) + ", this onetap writes " +
+                                           std::to_string(ledger_schema_version) +
+                                           ", and the copy that is made before could not be made: " +
+                                           copied.error() + ". Nothing was changed")};
+  }
+  migrate(connection);
+  return std::optional<Migrated>(
+      Migrated{.from_version = version, .copy = migration_copy_path(options.path, version)});
+}
+
 core::Result<LedgerFile, OpenError> open_locked(LedgerOptions const& options, LockFile lock) {
   if (std::optional<OpenError> error = look_at(options.path)) return *std::move(error);
   Connection connection(options.path, Access::read_write);
+  connection.keep_log_files();
   connection.rewrite_log();
-  migrate(connection);
-  if (std::optional<OpenError> error = check_meta(connection, options)) return *std::move(error);
+  MaybeMigrated const migrated = bring_up_to_date(connection, options);
+  if (!migrated) return migrated.error();
   write_meta(connection, options);
   auto ledger = std::make_unique<SqliteLedger>(std::move(connection), options.settings);
   Recovery const recovery = ledger->start(options.now);
@@ -91,7 +118,8 @@ core::Result<LedgerFile, OpenError> open_locked(LedgerOptions const& options, Lo
   return LedgerFile{.lock = std::move(lock),
                     .ballast = std::move(ballast),
                     .ledger = std::move(ledger),
-                    .recovery = recovery};
+                    .recovery = recovery,
+                    .migrated = *migrated};
 }
 
 }  // namespace

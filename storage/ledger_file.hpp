@@ -47,12 +47,19 @@ class Ballast {
   std::size_t bytes_;
 };
 
+/// That the ledger was of an older schema, which its copy still is.
+struct Migrated {
+  int from_version = 0;
+  std::filesystem::path copy;
+};
+
 /// A ledger that this process may write: locked, migrated, recovered.
 struct LedgerFile {
   LockFile lock;
   Ballast ballast;
   std::unique_ptr<SqliteLedger> ledger;
   Recovery recovery;
+  std::optional<Migrated> migrated;
 };
 
 /// What a ledger keeps of its data key.
@@ -67,7 +74,8 @@ struct KeyRecord {
 
 [[nodiscard]] core::Result<LockFile, OpenError> lock_ledger(std::filesystem::path const& path);
 
-/// Makes or migrates, checks key and mode, recovers what an earlier run left open. `lock` is this ledger's.
+/// Makes or migrates, checks key and mode, recovers what an earlier run left open. `lock` is this ledger's. A
+/// ledger of an older schema is not touched before a verified copy of it stands (storage/backup.hpp).
 /// When it returns a file, everything in it is durable and WeChat may be called.
 [[nodiscard]] core::Result<LedgerFile, OpenError> open_ledger(LedgerOptions const& options, LockFile lock);
 

@@ -35,6 +35,7 @@ bool is_new_work(Command const& command) {
          std::holds_alternative<core::SessionChanges>(command.action) ||
          std::holds_alternative<core::StoredToken>(command.action) ||
          std::holds_alternative<core::UsageSnapshot>(command.action) ||
+         std::holds_alternative<core::AlarmChanges>(command.action) ||
          std::holds_alternative<core::PageEvents>(command.action) ||
          std::holds_alternative<SettleLateEventsCommand>(command.action);
 }
@@ -94,8 +95,12 @@ class LedgerThread::HandlerWaiter final : public LedgerThread::Waiter {
   Handler handler_;
 };
 
-LedgerThread::LedgerThread(LedgerFile file, core::Clock const& clock, OnFatal on_fatal)
-    : file_(std::move(file)), clock_(clock), on_fatal_(std::move(on_fatal)), thread_([this] { run(); }) {}
+LedgerThread::LedgerThread(LedgerFile file, core::Clock const& clock, OnFatal on_fatal, OnCommit on_commit)
+    : file_(std::move(file)),
+      clock_(clock),
+      on_fatal_(std::move(on_fatal)),
+      on_commit_(std::move(on_commit)),
+      thread_([this] { run(); }) {}
 
 LedgerThread::~LedgerThread() { close(); }
 
@@ -242,8 +247,16 @@ core::Task<bool> LedgerThread::settle_late_events(std::vector<LateEvent> events)
   co_return std::holds_alternative<Settled>(result);
 }
 
-core::Task<bool> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
+core::Task<std::optional<core::UsageKept>> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
   Command command{.action = std::move(snapshot), .steady = clock_.steady()};
+  CommandResult result = co_await submit_if_writable(std::move(command));
+  std::optional<core::UsageKept> kept;
+  if (auto* const done = std::get_if<core::UsageKept>(&result)) kept = std::move(*done);
+  co_return kept;
+}
+
+core::Task<bool> LedgerThread::change_alarms(core::AlarmChanges changes) {
+  Command command{.action = std::move(changes), .steady = clock_.steady()};
   CommandResult const result = co_await submit_if_writable(std::move(command));
   co_return std::holds_alternative<Settled>(result);
 }
@@ -273,6 +286,8 @@ void LedgerThread::request_maintenance() {
 }
 
 LedgerStatistics LedgerThread::statistics() const {
+  bool const wal_truncated = wal_truncated_;
+  core::SteadyTime const kept_since{core::SteadyTime::duration(wal_kept_since_)};
   return {.transactions = transactions_,
           .commands = commands_,
           .refused = refused_,
@@ -283,7 +298,9 @@ LedgerStatistics LedgerThread::statistics() const {
           .events_queued = events_queued_,
           .events_accepted = events_accepted_,
           .events_forgotten = events_forgotten_,
-          .wal_truncated = wal_truncated_};
+          .maintenance_refused = maintenance_refused_,
+          .wal_truncated = wal_truncated,
+          .wal_kept_since = wal_truncated ? std::nullopt : std::optional(kept_since)};
 }
 
 void LedgerThread::close() {
@@ -350,7 +367,9 @@ void LedgerThread::commit(Batch batch) {
   commands.reserve(batch.size());
   for (Pending& pending : batch) commands.push_back(std::move(pending.command));
   try {
+    auto const begun = std::chrono::steady_clock::now();
     std::vector<CommandResult> results = file_.ledger->apply(commands);
+    if (on_commit_) on_commit_(batch.size(), std::chrono::steady_clock::now() - begun);
     transactions_.fetch_add(1);
     commands_.fetch_add(batch.size());
     answer(batch, std::move(results));
@@ -406,15 +425,22 @@ void LedgerThread::maintain(Now now) {
     numbers_erased_.fetch_add(static_cast<std::uint64_t>(done.numbers_erased));
     codes_purged_.fetch_add(static_cast<std::uint64_t>(done.codes_purged));
     events_forgotten_.fetch_add(static_cast<std::uint64_t>(done.events_forgotten));
-    if (!done.more) wal_truncated_ = done.wal_truncated;
+    if (!done.refused.empty()) maintenance_refused_.fetch_add(1);
+    if (!done.more) note_wal(done.wal_truncated, now.steady);
     if (full_ && held_.empty() && file_.ballast.take()) full_ = false;
     if (!done.more) return;
     std::scoped_lock const lock(mutex_);
     if (!maintenance_) maintenance_ = now;
   } catch (SqliteError const& error) {
-    // Nothing was done; the next pass comes soon.
-    if (!error.is_disk_full() && !error.is_busy()) throw;
+    // Nothing was done; the next pass comes soon. What the schema refuses is no failure of the disk.
+    if (error.is_constraint()) maintenance_refused_.fetch_add(1);
+    if (!error.is_disk_full() && !error.is_busy() && !error.is_constraint()) throw;
   }
+}
+
+void LedgerThread::note_wal(bool truncated, core::SteadyTime now) {
+  if (!truncated && wal_truncated_) wal_kept_since_ = now.time_since_epoch().count();
+  wal_truncated_ = truncated;
 }
 
 void LedgerThread::end() {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/alarm/alarm.hpp"
 #include "core/billing/events.hpp"
 #include "core/clock.hpp"
 #include "core/exchange/ledger.hpp"
@@ -36,7 +37,9 @@ struct LedgerStatistics {
   std::uint64_t events_queued = 0;  // requests of them, now
   std::uint64_t events_accepted = 0;
   std::uint64_t events_forgotten = 0;
-  bool wal_truncated = true;  // false: a reader keeps erased numbers in the WAL
+  std::uint64_t maintenance_refused = 0;             // passes in which the schema refused something
+  bool wal_truncated = true;                         // false: a reader keeps erased numbers in the WAL
+  std::optional<core::SteadyTime> wal_kept_since{};  // then, since when
 };
 
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
@@ -47,14 +50,19 @@ class LedgerThread final : public core::Ledger,
                            public core::SessionStore,
                            public core::TokenStore,
                            public core::UsageStore,
-                           public core::EventStore {
+                           public core::EventStore,
+                           public core::AlarmStore {
  public:
   /// Called on the storage thread when a commit's fate is unknown, or the disk fails: the process must end
   /// with status 4 (its calls are never answered), and recovers when it starts again.
   using OnFatal = std::function<void(std::string const& reason)>;
 
+  /// Called on the storage thread after each transaction: how many commands it had, and how long it took
+  /// with its sync. Must not throw.
+  using OnCommit = std::function<void(std::size_t commands, std::chrono::steady_clock::duration took)>;
+
   /// `clock` outlives it.
-  LedgerThread(LedgerFile file, core::Clock const& clock, OnFatal on_fatal);
+  LedgerThread(LedgerFile file, core::Clock const& clock, OnFatal on_fatal, OnCommit on_commit = {});
   ~LedgerThread() override;
 
   [[nodiscard]] core::Task<core::ledger::FindResult> find(core::Intent intent) override;
@@ -73,7 +81,9 @@ class LedgerThread final : public core::Ledger,
       core::CallerKey user) override;
 
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
-  [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override;
+  [[nodiscard]] core::Task<std::optional<core::UsageKept>> record_usage(
+      core::UsageSnapshot snapshot) override;
+  [[nodiscard]] core::Task<bool> change_alarms(core::AlarmChanges changes) override;
 
   [[nodiscard]] core::Task<core::Result<core::EventCounts, core::EventsRefused>> record(
       core::PageEvents events) override;
@@ -131,6 +141,7 @@ class LedgerThread final : public core::Ledger,
   void shed(Batch batch);
   [[nodiscard]] Batch shed_new_work(Batch batch);
   void maintain(Now now);
+  void note_wal(bool truncated, core::SteadyTime now);
   void end();
   void fail(std::string const& reason);
   void answer(Batch& batch, std::vector<CommandResult> results);
@@ -138,6 +149,7 @@ class LedgerThread final : public core::Ledger,
   LedgerFile file_;
   core::Clock const& clock_;
   OnFatal on_fatal_;
+  OnCommit on_commit_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -156,6 +168,7 @@ class LedgerThread final : public core::Ledger,
   std::atomic<bool> failed_ = false;
   std::atomic<bool> closed_ = false;
   std::atomic<bool> wal_truncated_ = true;
+  std::atomic<core::SteadyTime::rep> wal_kept_since_ = 0;  // while it is not truncated
   std::atomic<std::uint64_t> transactions_ = 0;
   std::atomic<std::uint64_t> commands_ = 0;
   std::atomic<std::uint64_t> refused_ = 0;
@@ -164,6 +177,7 @@ class LedgerThread final : public core::Ledger,
   std::atomic<std::uint64_t> codes_purged_ = 0;
   std::atomic<std::uint64_t> events_accepted_ = 0;
   std::atomic<std::uint64_t> events_forgotten_ = 0;
+  std::atomic<std::uint64_t> maintenance_refused_ = 0;
 
   std::thread thread_;  // last: everything above is there before it runs
 };

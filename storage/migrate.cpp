@@ -10,8 +10,8 @@ namespace {
 
 // The migration to version n is the element n - 1.
 constexpr std::array<std::string_view, ledger_schema_version> migrations{
-    "001_ledger.sql", "002_observations.sql", "003_sessions.sql", "004_access_token.sql",
-    "005_code_traces.sql"};
+    "001_ledger.sql",      "002_observations.sql",  "003_sessions.sql", "004_access_token.sql",
+    "005_code_traces.sql", "006_pack_openings.sql", "007_alarms.sql"};
 
 // Out of the way before the tables change: SQLite checks views when a table is renamed.
 void drop_views(Connection& connection) {
@@ -39,15 +39,15 @@ std::optional<std::string> check_schema(Connection& connection) {
   return std::nullopt;
 }
 
-void migrate(Connection& connection) {
-  auto version = static_cast<std::size_t>(connection.integer("PRAGMA user_version"));
-  for (; version < migrations.size(); ++version) {
+void migrate(Connection& connection, int version) {
+  auto done = static_cast<std::size_t>(connection.integer("PRAGMA user_version"));
+  for (; done < static_cast<std::size_t>(version); ++done) {
     Transaction transaction(connection);
     drop_views(connection);
-    connection.run(std::string(sql_file(migrations.at(version))));
-    if (version + 1 == migrations.size()) connection.run(std::string(sql_file("views.sql")));
+    connection.run(std::string(sql_file(migrations.at(done))));
+    if (done + 1 == migrations.size()) connection.run(std::string(sql_file("views.sql")));
     connection.run("PRAGMA application_id = " + std::to_string(ledger_application_id));
-    connection.run("PRAGMA user_version = " + std::to_string(version + 1));
+    connection.run("PRAGMA user_version = " + std::to_string(done + 1));
     transaction.commit();
   }
 }

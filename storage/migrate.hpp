@@ -11,13 +11,13 @@ namespace onetap::storage {
 inline constexpr std::int64_t ledger_application_id = 0x4F544150;
 
 /// The schema this program writes and reads.
-inline constexpr int ledger_schema_version = 5;
+inline constexpr int ledger_schema_version = 7;
 
 /// Why this file is not a ledger that this program can use; none when it is, or when it is still empty.
 [[nodiscard]] std::optional<std::string> check_schema(Connection& connection);
 
-/// Brings the ledger to ledger_schema_version, one transaction a migration, and makes the views anew when
-/// there was one. To be called after check_schema(). Throws SqliteError.
-void migrate(Connection& connection);
+/// Brings the ledger to `version`, one transaction a migration, and makes the views anew with the last one
+/// there is. To be called after check_schema(). Throws SqliteError.
+void migrate(Connection& connection, int version = ledger_schema_version);
 
 }  // namespace onetap::storage

@@ -15,7 +15,11 @@ namespace onetap::storage {
 namespace {
 
 std::string_view report_sql(std::string_view name) {
-  static auto const statements = named_statements(sql_file("reports.sql"));
+  static auto const statements = [] {
+    auto all = named_statements(sql_file("reports.sql"));
+    all.merge(named_statements(sql_file("dashboard.sql")));
+    return all;
+  }();
   return statements.at(name);
 }
 
@@ -29,6 +33,8 @@ Value value_in(Rows const& rows, int column) {
   }
   return std::monostate{};
 }
+
+constexpr int steps_between_looks = 10'000;  // some 100 microseconds
 
 /// SQLite's virtual machine tells how far it is; a consumption takes about so many of its steps.
 class Watched {
@@ -106,6 +112,14 @@ core::Result<Reports, std::string> Reports::open(std::filesystem::path const& pa
     return "the ledger " + name + " cannot be read: " + error.what();
   }
 }
+
+void Reports::give_up_when(std::function<bool()> is_over) {
+  is_over_ = std::make_unique<std::function<bool()>>(std::move(is_over));
+  auto const look = [](void* over) { return (*static_cast<std::function<bool()>*>(over))() ? 1 : 0; };
+  sqlite3_progress_handler(connection_.handle(), steps_between_looks, look, is_over_.get());
+}
+
+void Reports::hold_still() { connection_.run("BEGIN"); }
 
 Table Reports::query(std::string_view sql, std::initializer_list<Parameter> parameters) {
   Statement statement(connection_, sql);

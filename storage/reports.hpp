@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -43,7 +44,15 @@ class Reports {
   /// A sentence for the operator when there is no readable ledger of this schema.
   [[nodiscard]] static core::Result<Reports, std::string> open(std::filesystem::path const& path);
 
-  /// What the statement of schema/reports.sql with this name reads; std::out_of_range when there is none.
+  /// From now on reads end with a SqliteError when `is_over`, which is called often, on the reading thread.
+  void give_up_when(std::function<bool()> is_over);
+
+  /// From the next read on, all reads are of one state of the ledger. Until then the WAL can't be truncated,
+  /// so this is for short.
+  void hold_still();
+
+  /// What the statement of schema/reports.sql or schema/dashboard.sql with this name reads; std::out_of_range
+  /// when there is none.
   [[nodiscard]] Table named(std::string_view name, std::initializer_list<Parameter> parameters = {});
 
   /// All invariants. While no server runs, what its start puts right (an open attempt, an overdue number)
@@ -58,6 +67,7 @@ class Reports {
  private:
   explicit Reports(Connection connection) : connection_(std::move(connection)) {}
 
+  std::unique_ptr<std::function<bool()>> is_over_;  // outlives the connection, which calls it
   Connection connection_;
 };
 

@@ -30,9 +30,9 @@ void finish(Rows& rows) {
   }
 }
 
-// The database holds people's keys: only its owner reads it. SQLite gives WAL and shm the same mode.
+// SQLite's own mode would be 0644. It gives WAL and shm the database's.
 void make_private_file(std::filesystem::path const& path) {
-  int const file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  int const file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, ledger_file_mode);
   if (file >= 0) ::close(file);
 }
 
@@ -130,6 +130,13 @@ bool Connection::checkpoint_truncate() {
   if (primary(failure) == SQLITE_BUSY || primary(failure) == SQLITE_LOCKED) return false;
   if (failure != SQLITE_OK) throw SqliteError(failure, message);
   return true;
+}
+
+// NOLINTNEXTLINE(readability-make-member-function-const): it changes what closing does
+void Connection::keep_log_files() {
+  int keep = 1;
+  int const result = sqlite3_file_control(handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+  if (result != SQLITE_OK) throw SqliteError(result, "the write-ahead log cannot be kept");
 }
 
 // NOLINTNEXTLINE(readability-make-member-function-const): it changes the WAL

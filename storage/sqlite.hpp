@@ -38,11 +38,16 @@ class SqliteError : public std::runtime_error {
 
 enum class Access { read_write, read_only };
 
+/// What a new file of the ledger's may at most be: its owner's, and its group's to read. The umask takes
+/// away.
+inline constexpr unsigned ledger_file_mode = 0640;
+
 /// One connection, for one thread. A writing one has WAL, synchronous=FULL, foreign keys, secure_delete
 /// and an untrusted schema, each read back; a reading one can't write, nor checkpoint as it closes.
 class Connection {
  public:
-  /// Read-write makes the file when there is none (mode 0600). Throws SqliteError.
+  /// Read-write makes the file when there is none: its owner's, and its group's to read where the umask lets
+  /// it; nobody else's. Throws SqliteError.
   Connection(std::filesystem::path const& path, Access access);
 
   /// Runs one or more statements that yield no rows.
@@ -63,6 +68,10 @@ class Connection {
   /// (or the process ended before one), Linux may show a WAL that is not on the disk and never will be by
   /// syncing alone. To be called before its pages go into the database. Throws SqliteError.
   void rewrite_log();
+
+  /// Leaves the (empty) WAL and its index behind when this connection closes: who may only read, and not
+  /// make files beside the database, can open it then as well. Throws SqliteError.
+  void keep_log_files();
 
   [[nodiscard]] sqlite3* handle() const { return handle_.get(); }
 

@@ -95,6 +95,7 @@ SqliteLedger::SqliteLedger(Connection connection, LedgerSettings settings)
       tokens_(connection_),
       usage_(connection_, bookkeeper_),
       events_(connection_),
+      alarms_(connection_),
       find_live_code_(connection_, hot_sql("find_live_code")),
       begin_insert_consumption_(connection_, hot_sql("begin_insert_consumption")),
       begin_insert_live_code_(connection_, hot_sql("begin_insert_live_code")),
@@ -157,6 +158,8 @@ Recovery SqliteLedger::start(Now now) {
   if (settings_.session_life)
     found.sessions = sessions_.load(*settings_.session_life, now.wall, limits::sessions_max);
   found.tokens = tokens_.load(now.wall);
+  found.last_usage = load_last_usage(connection_, now.wall);
+  found.alarms = load_alarms(connection_);
   if (settings_.counts_today) found.codes_today = codes_since(core::china_midnight(now.wall));
   if (connection_.integer("SELECT count(*) FROM meta AS m WHERE m.copied_at IS NOT NULL") > 0) {
     refuse_until_ = now.steady + limits::restored_refusal_time;
@@ -250,6 +253,9 @@ CommandResult SqliteLedger::run(Command const& command) {
     } else if (auto const* const late = std::get_if<SettleLateEventsCommand>(&command.action)) {
       events_.settle_late(late->events);
       result = Settled{};
+    } else if (auto const* const changes_of_alarms = std::get_if<core::AlarmChanges>(&command.action)) {
+      alarms_.change(*changes_of_alarms);
+      result = Settled{};
     } else {
       result = settle(std::get<core::Settlement>(command.action), command.steady);
     }
@@ -264,10 +270,10 @@ CommandResult SqliteLedger::run(Command const& command) {
 CommandResult SqliteLedger::record(core::UsageSnapshot const& snapshot) {
   std::int64_t const app = packs_.app(snapshot.appid, snapshot.as_of);
   packs_.flush();
-  CommandResult result = Settled{};
+  CommandResult result;
   try {
     Savepoint savepoint(connection_);
-    usage_.record(snapshot, app);
+    result = usage_.record(snapshot, app);
     savepoint.release();
   } catch (SqliteError const& error) {
     if (!error.is_constraint()) throw;
@@ -596,11 +602,17 @@ Maintenance SqliteLedger::maintain(Now now) {
   try {
     Transaction transaction(connection_);
     abandonment = abandon(now);
-    if (settings_.session_life)
-      more_sessions = sessions_.delete_aged(*settings_.session_life, now.wall, maintenance_rows_max);
-    done.events_settled = events_.settle(now.wall, maintenance_rows_max);
-    if (settings_.events_keep)
-      done.events_forgotten = events_.forget(now.wall - *settings_.events_keep, maintenance_rows_max);
+    auto const forget_sessions = [&] {
+      if (settings_.session_life)
+        more_sessions = sessions_.delete_aged(*settings_.session_life, now.wall, maintenance_rows_max);
+    };
+    auto const keep_events = [&] {
+      done.events_settled = events_.settle(now.wall, maintenance_rows_max);
+      if (settings_.events_keep)
+        done.events_forgotten = events_.forget(now.wall - *settings_.events_keep, maintenance_rows_max);
+    };
+    attempt(forget_sessions, done.refused);
+    attempt(keep_events, done.refused);
     if (refuse_until_ && now.steady >= *refuse_until_) end_refusal(now.wall);
     erased = erase_numbers(now.steady);
     purge = purge_codes(now);
@@ -631,6 +643,17 @@ Maintenance SqliteLedger::maintain(Now now) {
   if (!done.more && !wal_truncated_) wal_truncated_ = connection_.checkpoint_truncate();
   done.wal_truncated = wal_truncated_;
   return done;
+}
+
+void SqliteLedger::attempt(std::function<void()> const& step, std::string& refused) {
+  try {
+    Savepoint savepoint(connection_);
+    step();
+    savepoint.release();
+  } catch (SqliteError const& error) {
+    if (!error.is_constraint()) throw;
+    refused = error.what();
+  }
 }
 
 // The backup is a ledger like any other from here on; reconciliation knows the gap.

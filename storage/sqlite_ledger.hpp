@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/billing/daily_caps.hpp"
+#include "storage/alarm_table.hpp"
 #include "storage/bookkeeper.hpp"
 #include "storage/event_table.hpp"
 #include "storage/ledger_command.hpp"
@@ -39,6 +41,8 @@ struct Recovery {
   std::vector<core::SessionRow> sessions{};
   std::vector<core::StoredToken> tokens{};       // that still live
   std::vector<core::CodesOfUser> codes_today{};  // of China's day, by mini program and user; see counts_today
+  std::vector<core::UsageSnapshot> last_usage{};  // WeChat's last figures
+  std::vector<core::Alarm> alarms{};              // that are on, and the last that ended; the newest last
 };
 
 /// What one pass of maintenance did.
@@ -49,7 +53,8 @@ struct Maintenance {
   int packs_expired = 0;
   std::int64_t events_settled = 0;
   std::int64_t events_forgotten = 0;
-  bool more = false;  // there was more to do than one pass does
+  std::string refused{};  // why the upkeep of sessions or events was refused; the rest was done
+  bool more = false;      // there was more to do than one pass does
   bool wal_truncated =
       true;  // after the last pass; false: a reader holds old pages, erased numbers among them
 };
@@ -138,6 +143,8 @@ class SqliteLedger {
   void write_refusal(core::AttemptId attempt, OpenAttempt const& open, core::Cause cause,
                      std::optional<int> errcode, std::string_view rid, core::WallTime closed_at);
 
+  /// A step whose refusal keeps no other from being done.
+  void attempt(std::function<void()> const& step, std::string& refused);
   void end_refusal(core::WallTime at);
   [[nodiscard]] Abandonment abandon(Now now);
   [[nodiscard]] std::size_t erase_numbers(core::SteadyTime steady);
@@ -152,6 +159,7 @@ class SqliteLedger {
   TokenTable tokens_;
   UsageTable usage_;
   EventTable events_;
+  AlarmTable alarms_;
   std::optional<core::SteadyTime> refuse_until_;
   std::int64_t run_ = 0;
 

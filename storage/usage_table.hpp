@@ -16,13 +16,17 @@ class UsageTable {
   UsageTable(Connection& connection, Bookkeeper& bookkeeper);
 
   /// `app` is the id of the snapshot's app.
-  void record(core::UsageSnapshot const& snapshot, std::int64_t app);
+  core::UsageKept record(core::UsageSnapshot const& snapshot, std::int64_t app);
 
  private:
   [[nodiscard]] std::optional<std::int64_t> find(core::UsageSnapshot const& snapshot,
                                                  core::PackUsage const& pack, std::int64_t app);
-  [[nodiscard]] std::optional<std::int64_t> add(core::UsageSnapshot const& snapshot,
-                                                core::PackUsage const& pack, std::int64_t app);
+  [[nodiscard]] core::admin::Answer add(core::UsageSnapshot const& snapshot, core::PackUsage const& pack,
+                                        std::int64_t app);
+  [[nodiscard]] bool is_older_than_the_ledger(core::UsageSnapshot const& snapshot,
+                                              core::PackUsage const& pack, std::int64_t app);
+  [[nodiscard]] std::int64_t count_codes_since(std::int64_t pack, core::WallTime time);
+  void grow_opening(std::int64_t id, core::PackUsage const& pack, core::WallTime as_of);
 
   Bookkeeper& bookkeeper_;
   Statement find_;
@@ -30,6 +34,11 @@ class UsageTable {
   Statement name_;
   Statement set_times_;
   Statement insert_;
+  Statement is_older_;
+  Statement insert_opening_;
+  Statement find_opening_;
+  Statement set_opening_;
+  Statement count_codes_;
 };
 
 }  // namespace onetap::storage

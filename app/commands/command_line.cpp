@@ -8,6 +8,7 @@
 #include <iostream>
 #include <utility>
 
+#include "app/systemd.hpp"
 #include "core/text.hpp"
 
 namespace onetap::app {
@@ -34,7 +35,7 @@ std::optional<int> parse_command_line(CLI::App& options, std::vector<std::string
 }
 
 std::optional<LedgerAccess> access_ledger(std::string const& database) {
-  auto access = LedgerAccess::from(environment_from(environ), database);
+  auto access = LedgerAccess::from(process_environment(), database);
   if (access) return std::move(*access);
   static_cast<void>(fail(exit_usage, access.error()));
   return std::nullopt;

@@ -16,6 +16,7 @@
 #include "app/doctor/report.hpp"
 #include "app/doctor/wechat_checks.hpp"
 #include "app/keyed_ledger.hpp"
+#include "app/systemd.hpp"
 #include "app/tls_files.hpp"
 #include "core/token/store.hpp"
 #include "net/asio_clock.hpp"
@@ -128,7 +129,7 @@ int run_doctor_command(std::vector<std::string> arguments) {
   }
   DoctorArguments const own{.as_json = std::erase(arguments, "--json") > 0,
                             .offline = std::erase(arguments, "--offline") > 0};
-  Environment const environment = environment_from(environ);
+  Environment const environment = process_environment();
   auto const parsed = parse_settings(arguments, environment, read_text_file);
   Findings findings;
   if (!parsed) {

@@ -166,6 +166,17 @@ struct LedgerAccess::Request {
             .body = {{"pack", act.pack}, {"priceMicroYuan", act.price_micro_yuan}}};
   }
 
+  static Request of(admin::BookLeak const& act) {
+    return {.path = "/api/commands/leak",
+            .body = {{"pack", act.pack}, {"units", act.units}, {"note", act.note}}};
+  }
+
+  static Request of(admin::BookRefund const& act) {
+    json::object body{{"pack", act.pack}, {"note", act.note}};
+    if (act.units) body["units"] = *act.units;
+    return {.path = "/api/commands/refund", .body = std::move(body)};
+  }
+
   static Request of(admin::ErasePerson const& act) {
     json::object body;
     if (act.phone_key) body["phoneKey"] = hex(act.phone_key);
@@ -246,6 +257,12 @@ Acted LedgerAccess::administer(admin::Command command) const {
   if (server.empty()) return act_alone(std::move(command));
   Request const asked = std::visit([](auto const& act) { return Request::of(act); }, command.act);
   return ask_server(server, asked);
+}
+
+std::optional<Acted> LedgerAccess::ask_wechat() const {
+  std::string const server = server_address();
+  if (server.empty()) return std::nullopt;
+  return ask_server(server, {.path = "/api/reconcile", .body = {{"askOnly", true}}});
 }
 
 Acted LedgerAccess::rotate_key(std::filesystem::path const& new_key_file) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "app/keyed_ledger.hpp"
@@ -40,6 +41,9 @@ class LedgerAccess {
   /// A sentence when it was not done: who holds the ledger, or why it was refused. Also when a person was
   /// erased without a server, but a reader of the ledger keeps the old pages in the write-ahead log.
   [[nodiscard]] core::Result<core::admin::Done, std::string> administer(core::admin::Command command) const;
+
+  /// Has the server ask WeChat for its figures now; none: no server runs on this ledger.
+  [[nodiscard]] std::optional<core::Result<core::admin::Done, std::string>> ask_wechat() const;
 
   /// Another data key; `new_key_file` is empty where the key's file is `<database>.key`.
   [[nodiscard]] core::Result<core::admin::Done, std::string> rotate_key(

@@ -24,6 +24,7 @@ struct LedgerArguments {
   std::int64_t id = 0;
   std::string as;
   std::string note;
+  std::int64_t units = 0;
   std::string month;
   std::string phone;
   std::string openid;
@@ -93,7 +94,7 @@ void tell_gaps(Reports& reports) {
   for (std::size_t row = 0; row < gaps.rows.size(); ++row) {
     std::cerr << "onetap: gap " << china_time(to_text(gaps.at(row, "since"))) << " – "
               << china_time(to_text(gaps.at(row, "until")))
-              << ": what WeChat counted then is in no row of this ledger\n";
+              << ": what WeChat counted then is in no row of this ledger (onetap reconcile --explain)\n";
   }
 }
 
@@ -240,17 +241,30 @@ int find(LedgerAccess const& access, Reports& reports, LedgerArguments const& ar
   return found;
 }
 
-int resolve(LedgerAccess const& access, LedgerArguments const& arguments) {
-  admin::Resolve const act{.consumption = arguments.id,
-                           .as = arguments.as == "free" ? core::State::free : core::State::lost,
-                           .note = arguments.note};
-  auto const done = access.administer({.act = act, .at = wall_now()});
+int act(LedgerAccess const& access, decltype(admin::Command::act) what) {
+  auto const done = access.administer({.act = std::move(what), .at = wall_now()});
   if (!done) return fail(exit_not_done, done.error());
   std::cout << done->sentence << "\n";
   return exit_done;
 }
 
-/// The reports by name; `show`, `find` and `resolve` need more than these have.
+int resolve(LedgerAccess const& access, LedgerArguments const& arguments) {
+  return act(access, admin::Resolve{.consumption = arguments.id,
+                                    .as = arguments.as == "free" ? core::State::free : core::State::lost,
+                                    .note = arguments.note});
+}
+
+int leak(LedgerAccess const& access, LedgerArguments const& arguments) {
+  return act(access, admin::BookLeak{.pack = arguments.id, .units = arguments.units, .note = arguments.note});
+}
+
+int refund(LedgerAccess const& access, LedgerArguments const& arguments) {
+  admin::BookRefund refund{.pack = arguments.id, .units = std::nullopt, .note = arguments.note};
+  if (arguments.units != 0) refund.units = arguments.units;
+  return act(access, std::move(refund));
+}
+
+/// The reports by name; `show`, `find` and the acts need more than these have.
 struct Subcommands {
   CLI::App* summary = nullptr;
   CLI::App* daily = nullptr;
@@ -260,7 +274,21 @@ struct Subcommands {
   CLI::App* show = nullptr;
   CLI::App* find = nullptr;
   CLI::App* resolve = nullptr;
+  CLI::App* leak = nullptr;
+  CLI::App* refund = nullptr;
 };
+
+void declare_pack_acts(CLI::App& options, Subcommands& commands, LedgerArguments& arguments) {
+  commands.leak = options.add_subcommand("leak", "units that WeChat charged and of which no code ever came");
+  commands.refund =
+      options.add_subcommand("refund", "units of a pack that WeChat took back, and their money");
+  for (CLI::App* const command : {commands.leak, commands.refund}) {
+    command->add_option("PACK", arguments.id, "as onetap pack list names it")->required();
+    command->add_option("--note", arguments.note, "how it is known")->required();
+  }
+  commands.leak->add_option("UNITS", arguments.units)->required()->check(CLI::PositiveNumber);
+  commands.refund->add_option("UNITS", arguments.units, "else all that is left")->check(CLI::PositiveNumber);
+}
 
 Subcommands declare(CLI::App& options, LedgerArguments& arguments) {
   options.add_option("--db", arguments.database, "the ledger's file; else ONETAP_DB");
@@ -299,6 +327,7 @@ Subcommands declare(CLI::App& options, LedgerArguments& arguments) {
       ->required()
       ->check(CLI::IsMember({"lost", "free"}));
   commands.resolve->add_option("--note", arguments.note, "how it is known")->required();
+  declare_pack_acts(options, commands, arguments);
   return commands;
 }
 
@@ -313,6 +342,8 @@ int run(Subcommands const& commands, LedgerAccess const& access, LedgerArguments
   auto reports = access.reports();
   if (!reports) return fail(exit_not_done, reports.error());
   if (commands.resolve->parsed()) return resolve(access, arguments);
+  if (commands.leak->parsed()) return leak(access, arguments);
+  if (commands.refund->parsed()) return refund(access, arguments);
   if (commands.summary->parsed()) return summary(*reports, arguments, filters);
   if (commands.daily->parsed()) return daily(*reports, arguments, filters);
   if (commands.packs->parsed()) return packs(*reports, arguments, filters);

@@ -58,10 +58,17 @@ Response file_response(core::EmbeddedFile const& file) {
 /// What a mini program's page sends for a code, and the request it becomes here.
 class PagesRequest {
  public:
-  PagesRequest(json::object body, std::string_view appid, std::string_view caller, std::string request_id)
+  struct Page {
+    std::string_view appid;
+    std::string_view caller;
+    std::string_view language;
+  };
+
+  PagesRequest(json::object const& body, Page const& page, std::string request_id)
       : body_(json::serialize(body)),
-        referer_("https://servicewechat.com/" + std::string(appid) + "/devtools/page-frame.html"),
-        caller_(caller) {
+        referer_("https://servicewechat.com/" + std::string(page.appid) + "/devtools/page-frame.html"),
+        caller_(page.caller),
+        language_(page.language) {
     request_.method = "POST";
     request_.target = request_.path = consume_path;
     request_.headers = fields_;
@@ -88,9 +95,11 @@ class PagesRequest {
   std::string body_;
   std::string referer_;
   std::string caller_;
-  std::array<net::Header, 3> fields_{{{.name = "Content-Type", .value = "application/json"},
+  std::string language_;
+  std::array<net::Header, 4> fields_{{{.name = "Content-Type", .value = "application/json"},
                                       {.name = "Referer", .value = referer_},
-                                      {.name = "Idempotency-Key", .value = caller_}}};
+                                      {.name = "Idempotency-Key", .value = caller_},
+                                      {.name = "Accept-Language", .value = language_}}};
   Request request_;
 };
 
@@ -156,7 +165,10 @@ core::Task<Response> SandboxPage::present(Request const& request) {
   std::string const kind = text_in(*body, "kind");
   json::object sent{{"code", code}};
   if (!kind.empty()) sent["kind"] = kind;
-  PagesRequest pages_request(std::move(sent), appid_, text_in(*body, "caller"), request.request_id);
+  std::string const caller = text_in(*body, "caller");
+  PagesRequest pages_request(
+      sent, {.appid = appid_, .caller = caller, .language = request.header("Accept-Language").value_or("")},
+      request.request_id);
   pages_request.request().arrived = ports_.clock.steady();
 
   net::Route const& route = *ports_.pages.match("POST", consume_path).route;

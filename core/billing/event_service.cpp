@@ -7,11 +7,15 @@
 
 namespace onetap::core {
 
+using std::chrono::days;
+using std::chrono::minutes;
+
 EventService::EventService(Ports ports, std::string const& seed)
     : ports_(ports),
-      of_user_({.requests = limits::events_per_user_per_minute, .period = std::chrono::minutes(1)}, seed),
-      of_address_({.requests = limits::events_per_address_per_minute, .period = std::chrono::minutes(1)},
-                  seed) {}
+      of_user_{.minute = {{.requests = limits::events_per_user_per_minute, .period = minutes(1)}, seed},
+               .day = {{.requests = limits::events_per_user_per_day, .period = days(1)}, seed}},
+      of_address_{.minute = {{.requests = limits::events_per_address_per_minute, .period = minutes(1)}, seed},
+                  .day = {{.requests = limits::events_per_address_per_day, .period = days(1)}, seed}} {}
 
 Task<Result<EventCounts, Problem>> EventService::record(PageEvents events, EventSender sender) {
   if (events.events.empty()) co_return EventCounts{};
@@ -19,6 +23,11 @@ Task<Result<EventCounts, Problem>> EventService::record(PageEvents events, Event
   Result<EventCounts, EventsRefused> const recorded = co_await ports_.store.record(std::move(events));
   if (!recorded) co_return problem_of(recorded.error());
   co_return *recorded;
+}
+
+RateVerdict EventService::Limits::take(std::string_view sender, SteadyTime now, std::uint32_t count) {
+  RateVerdict const verdict = minute.take(sender, now, count);
+  return verdict.admitted ? day.take(sender, now, count) : verdict;
 }
 
 std::optional<Problem> EventService::limit(EventSender const& sender, std::size_t count) {

@@ -17,7 +17,7 @@ struct EventSender {
   std::string address;  // as GateRequest::address
 };
 
-/// Takes what pages tell, so much of one sender in a minute.
+/// Takes what pages tell, so much of one sender in a minute, and in a day.
 class EventService {
  public:
   struct Ports {
@@ -33,12 +33,20 @@ class EventService {
   [[nodiscard]] Task<Result<EventCounts, Problem>> record(PageEvents events, EventSender sender);
 
  private:
+  /// Of one kind of sender.
+  struct Limits {
+    RateLimiter minute;
+    RateLimiter day;
+
+    [[nodiscard]] RateVerdict take(std::string_view sender, SteadyTime now, std::uint32_t count);
+  };
+
   [[nodiscard]] std::optional<Problem> limit(EventSender const& sender, std::size_t count);
   [[nodiscard]] Problem problem_of(EventsRefused refused);
 
   Ports ports_;
-  RateLimiter of_user_;
-  RateLimiter of_address_;
+  Limits of_user_;
+  Limits of_address_;
   Repetition full_;
 };
 

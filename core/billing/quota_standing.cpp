@@ -5,10 +5,16 @@
 #include "core/limits.hpp"
 
 namespace onetap::core {
+namespace {
+
+constexpr double days_a_month = 30;
+
+}  // namespace
 
 void QuotaStanding::observed(UsageSnapshot const& snapshot) {
   OfKind& of = of_kinds_[snapshot.kind];
   of.as_of = snapshot.as_of;
+  of.snapshot = snapshot;
   of.units = snapshot.units();
   of.left = snapshot.units_left();
   of.is_used_up = snapshot.is_used_up();
@@ -21,18 +27,23 @@ void QuotaStanding::observed(UsageSnapshot const& snapshot) {
     bool const is_new = of.packs_when_told && !of.packs_when_told->contains(pack.pkg_id);
     is_any_new = is_any_new || (is_new && pack.used < pack.all);
   }
+  if (is_any_new && of.told_at && snapshot.as_of > *of.told_at) of.told_percent.reset();
   if (!of.told_exhausted || snapshot.as_of <= *of.told_at) return;
   if (!of.packs_when_told) of.packs_when_told = of.packs;
   constexpr std::int64_t far_from_nothing = 10;  // a tenth of the units
   bool const is_far = of.left > of.units / far_from_nothing;
   bool const has_caught_up = snapshot.as_of >= *of.told_at + limits::usage_lag_max;
-  if (is_any_new || is_far || has_caught_up) of.told_exhausted = false;
+  if (is_any_new || is_far || has_caught_up) {
+    of.told_exhausted = false;
+    of.told_percent.reset();
+  }
 }
 
 void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
   OfKind& of = of_kinds_[kind];
   if (of.told_at && at <= *of.told_at) return;
   of.told_at = at;
+  of.told_percent = percent_left;
   bool const is_old = of.as_of && at + limits::usage_lag_max <= *of.as_of;
   of.told_exhausted = percent_left <= 0 && !is_old;
   of.packs_when_told = of.as_of ? std::optional(of.packs) : std::nullopt;
@@ -55,11 +66,44 @@ Quota QuotaStanding::quota(Kind kind) const {
   return said;
 }
 
+std::optional<QuotaFigures> QuotaStanding::figures(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  if (found == of_kinds_.end() || !found->second.as_of) return std::nullopt;
+  OfKind const& of = found->second;
+  QuotaFigures figures{.as_of = *of.as_of, .units = of.units, .left = left_of(of)};
+  if (of.units > 0 && of.units_a_month > 0)
+    figures.days_left = static_cast<double>(figures.left) / units_a_day(of);
+  return figures;
+}
+
+std::int64_t QuotaStanding::left_of(OfKind const& of) {
+  return std::max<std::int64_t>(0, of.left - of.counted_since);
+}
+
+UsageSnapshot const* QuotaStanding::snapshot(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  return found != of_kinds_.end() && found->second.snapshot ? &*found->second.snapshot : nullptr;
+}
+
+std::optional<double> QuotaStanding::wechat_a_day(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  if (found == of_kinds_.end() || found->second.units_a_month == 0) return std::nullopt;
+  return units_a_day(found->second);
+}
+
+std::optional<ToldPercent> QuotaStanding::told_percent(Kind kind) const {
+  auto const found = of_kinds_.find(kind);
+  if (found == of_kinds_.end() || !found->second.told_percent) return std::nullopt;
+  return ToldPercent{.percent_left = *found->second.told_percent, .at = found->second.told_at.value()};
+}
+
+double QuotaStanding::units_a_day(OfKind const& of) {
+  return static_cast<double>(of.units_a_month) / days_a_month;
+}
+
 bool QuotaStanding::is_low(OfKind const& of) const {
-  constexpr double days_a_month = 30;
-  auto const left = static_cast<double>(std::max<std::int64_t>(0, of.left - of.counted_since));
-  double const a_day = static_cast<double>(of.units_a_month) / days_a_month;
-  return left < low_.share * static_cast<double>(of.units) || left < low_.days * a_day;
+  auto const left = static_cast<double>(left_of(of));
+  return left < low_.share * static_cast<double>(of.units) || left < low_.days * units_a_day(of);
 }
 
 }  // namespace onetap::core

@@ -17,6 +17,20 @@ struct QuotaLow {
   double days = 3;     // that what is left lasts, at the rate of late
 };
 
+/// What WeChat has told of one kind's packs in force, and what came since.
+struct QuotaFigures {
+  WallTime as_of{};
+  std::int64_t units = 0;  // 0: exempt from fees, or nothing is in force
+  std::int64_t left = 0;   // by WeChat's figures, less what this server has counted since; not below 0
+  std::optional<double> days_left{};  // at WeChat's average of late; none: it is not known
+};
+
+/// What WeChat has pushed.
+struct ToldPercent {
+  int percent_left = 0;
+  WallTime at;
+};
+
 /// How much quota one mini program has left, as far as WeChat tells, from memory (contract, GET
 /// /phone/quota). Only WeChat says `exhausted`; what this server has counted since its last figures makes it
 /// `low` at most.
@@ -35,6 +49,14 @@ class QuotaStanding {
   void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
 
   [[nodiscard]] Quota quota(Kind kind) const;
+  /// None until WeChat has told.
+  [[nodiscard]] std::optional<QuotaFigures> figures(Kind kind) const;
+
+  /// What forecast and alarms go by: WeChat's last figures, its average, and what it pushed last.
+  [[nodiscard]] UsageSnapshot const* snapshot(Kind kind) const;
+  [[nodiscard]] std::optional<double> wechat_a_day(Kind kind) const;
+  /// None once units were bought since.
+  [[nodiscard]] std::optional<ToldPercent> told_percent(Kind kind) const;
 
  private:
   struct OfKind {
@@ -44,12 +66,16 @@ class QuotaStanding {
     std::int64_t left = 0;
     std::int64_t counted_since = 0;
     std::int64_t units_a_month = 0;
+    std::optional<UsageSnapshot> snapshot{};
+    std::optional<int> told_percent{};  // none: not told, or bought since
     std::optional<WallTime> told_at{};
     bool told_exhausted = false;
     std::set<std::string> packs{};                           // in force
     std::optional<std::set<std::string>> packs_when_told{};  // none: they were not known then
   };
 
+  [[nodiscard]] static std::int64_t left_of(OfKind const& of);
+  [[nodiscard]] static double units_a_day(OfKind const& of);
   [[nodiscard]] bool is_low(OfKind const& of) const;
 
   QuotaLow low_;

@@ -85,6 +85,16 @@ struct UsagePage {
 /// Units a month, fuzzed by WeChat (facts §2.2).
 [[nodiscard]] Result<std::int64_t, UsageFailure> judge_average_answer(WeChatReply const& reply);
 
+/// What became of figures that were kept.
+struct UsageKept {
+  struct LeftOut {
+    std::string pkg_id;
+    std::string why;  // for the operator
+  };
+  std::vector<LeftOut> left_out;          // packs that the ledger does not take; no code is booked on them
+  std::vector<std::int64_t> doubts_lost;  // consumptions that the figures say were charged
+};
+
 /// Port: where WeChat's figures are kept beside ours. Thread: the loop's.
 class UsageStore {
  public:
@@ -93,9 +103,9 @@ class UsageStore {
   UsageStore& operator=(UsageStore const&) = delete;
   virtual ~UsageStore() = default;
 
-  /// Appends the figures; packs that were not known come into being. False when nothing was done (queue or
-  /// disk full, closing).
-  [[nodiscard]] virtual Task<bool> record_usage(UsageSnapshot snapshot) = 0;
+  /// Appends the figures; packs that were not known come into being, and doubt of more than two days ends
+  /// where the figures say how. None when nothing was done (queue or disk full, closing).
+  [[nodiscard]] virtual Task<std::optional<UsageKept>> record_usage(UsageSnapshot snapshot) = 0;
 };
 
 }  // namespace onetap::core

@@ -10,6 +10,13 @@
 namespace onetap::core {
 namespace {
 
+bool are_distinct(std::vector<PackUsage> const& packs) {
+  std::set<std::string_view> names;
+  return std::ranges::all_of(packs, [&](PackUsage const& pack) { return names.insert(pack.pkg_id).second; });
+}
+
+}  // namespace
+
 std::string_view to_string(UsageFault fault) {
   switch (fault) {
     case UsageFault::unavailable: return "unavailable";
@@ -19,13 +26,6 @@ std::string_view to_string(UsageFault fault) {
   }
   return "no_figures";
 }
-
-bool are_distinct(std::vector<PackUsage> const& packs) {
-  std::set<std::string_view> names;
-  return std::ranges::all_of(packs, [&](PackUsage const& pack) { return names.insert(pack.pkg_id).second; });
-}
-
-}  // namespace
 
 UsageWatch::UsageWatch(Ports ports, std::string appid, SpuIds spu_ids, seconds rhythm)
     : ports_(ports), appid_(std::move(appid)), spu_ids_(spu_ids), rhythm_(rhythm) {}
@@ -46,6 +46,17 @@ Task<> UsageWatch::run() {
 void UsageWatch::stop() {
   stopping_ = true;
   wake_.notify_all();
+  answered_.notify_all();
+}
+
+Task<bool> UsageWatch::ask_now(SteadyTime deadline) {
+  SteadyTime const since = ports_.clock.steady() - limits::usage_interval_min;
+  auto const is_answered = [since](Round const& round) { return !round.is_under_way && round.asked > since; };
+  if (!std::ranges::all_of(rounds_, is_answered)) ask_soon();
+  while (!std::ranges::all_of(rounds_, is_answered) && !stopping_ && ports_.clock.steady() < deadline) {
+    [[maybe_unused]] bool const told = co_await ports_.clock.wait(answered_, deadline);
+  }
+  co_return std::ranges::all_of(rounds_, is_answered) && std::ranges::all_of(rounds_, &Round::is_kept);
 }
 
 void UsageWatch::ask_soon() {
@@ -56,23 +67,50 @@ void UsageWatch::ask_soon() {
   wake_.notify_all();
 }
 
+std::optional<UsageFault> UsageWatch::fault(Kind kind) const {
+  auto const round = std::ranges::find(rounds_, kind, &Round::kind);
+  return round->has_told ? std::optional(round->told) : std::nullopt;
+}
+
 Task<> UsageWatch::ask(Round& round) {
   round.asked = ports_.clock.steady();
   round.is_under_way = true;
   auto const snapshot = co_await fetch(round.kind);
   if (stopping_) co_return;
+  round.is_kept = false;
   if (!snapshot) {
     take(round, snapshot.error());
   } else {
-    bool const kept = co_await ports_.store.record_usage(*snapshot);
+    auto const kept = co_await ports_.store.record_usage(*snapshot);
     if (!kept) ports_.log.warn("usage_not_kept", {{"app", appid_}, {"kind", to_string(round.kind)}});
+    if (kept) tell(round, *kept);
+    round.is_kept = kept.has_value();
     take(round, *snapshot);
   }
   round.is_under_way = false;
+  answered_.notify_all();
+  ports_.changed();
   if (std::exchange(round.is_wanted_again, false))
     round.next = std::min(round.next, round.asked + limits::usage_interval_min);
   bool const wants_average = snapshot && ports_.clock.steady() >= round.next_average && !stopping_;
   if (wants_average) co_await fetch_average(round);
+}
+
+void UsageWatch::tell(Round& round, UsageKept const& kept) {
+  for (UsageKept::LeftOut const& pack : kept.left_out) {
+    if (!round.told_left_out.insert(pack.pkg_id).second) continue;
+    ports_.log.warn(
+        "usage_pack_left_out",
+        {{"app", appid_}, {"kind", to_string(round.kind)}, {"pack", pack.pkg_id}, {"what", pack.why}});
+  }
+  if (round.told_left_out.size() > limits::usage_packs_max) round.told_left_out.clear();
+  for (std::int64_t const consumption : kept.doubts_lost) {
+    ports_.log.always("doubt_resolved", {{"app", appid_},
+                                         {"kind", to_string(round.kind)},
+                                         {"consumption", consumption},
+                                         {"as", "lost"},
+                                         {"hint", "WeChat's figures charge all codes in doubt"}});
+  }
 }
 
 void UsageWatch::take(Round& round, UsageSnapshot const& snapshot) {

@@ -94,6 +94,19 @@ std::optional<Unready> CallControl::refusal() {
   return Unready{.why = why_of(breaker_.cause()), .retry_after = std::max(left, seconds(1))};
 }
 
+CallStatistics CallControl::statistics() const {
+  return {.position = breaker_.position(ports_.clock.steady()),
+          .opened = opened_,
+          .under_way = turns_out_,
+          .waiting = waiters_.size()};
+}
+
+std::optional<OutageCause> CallControl::outage() {
+  look_at_clock();
+  if (breaker_.position(ports_.clock.steady()) == Position::closed) return std::nullopt;
+  return breaker_.cause();
+}
+
 void CallControl::token_is_dead() { trip(OutageCause::dead_token); }
 
 void CallControl::give_back(bool is_trial) {
@@ -120,6 +133,7 @@ void CallControl::changed(Position before) {
   Position const after = breaker_.position(now);
   if (after == before) return;
   if (after == Position::open) {
+    ++opened_.at(static_cast<std::size_t>(breaker_.cause()));
     auto const pause = std::chrono::ceil<milliseconds>(breaker_.opens_until() - now);
     ports_.log.error("circuit_opened", {{"app", appid_},
                                         {"cause", to_string(breaker_.cause())},

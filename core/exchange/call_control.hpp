@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
@@ -14,6 +16,14 @@
 #include "core/token/keeper.hpp"
 
 namespace onetap::core {
+
+/// How the exchanges of one mini program stand; `opened` since the start.
+struct CallStatistics {
+  CircuitBreaker::Position position = CircuitBreaker::Position::closed;
+  std::array<std::uint64_t, outage_causes.size()> opened{};  // the circuit, in the order of outage_causes
+  std::size_t under_way = 0;                                 // turns out
+  std::size_t waiting = 0;                                   // for a turn
+};
 
 /// Whether, and when, one mini program's next code may be sent: so many at a time, in the order in which they
 /// came, and none while the circuit is open or our clock is off. Finds out with free calls when to go on.
@@ -62,6 +72,14 @@ class CallControl {
   /// Why an exchange would be refused now, and for how long at least; none while the circuit is not open.
   [[nodiscard]] std::optional<Unready> refusal();
 
+  [[nodiscard]] CallStatistics statistics() const;
+
+  /// Why codes are not sent as usual; none: they are. Also while a trial is to show that they can be.
+  [[nodiscard]] std::optional<OutageCause> outage();
+
+  /// Whether codes are let through, for the operator to see.
+  [[nodiscard]] CircuitBreaker const& breaker() const { return breaker_; }
+
   /// WeChat gave the very token again that it refuses.
   void token_is_dead();
 
@@ -89,6 +107,7 @@ class CallControl {
   Ports ports_;
   std::string appid_;
   CircuitBreaker breaker_;
+  std::array<std::uint64_t, outage_causes.size()> opened_{};
   std::size_t turns_out_ = 0;
   Queue waiters_;
   bool stopping_ = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstddef>
 #include <optional>
@@ -19,6 +20,10 @@ enum class OutageCause {
   dead_token,         // WeChat refuses the very token that it gives
   clock_off,          // our clock is more than 5 minutes off WeChat's
 };
+
+inline constexpr std::array outage_causes{OutageCause::untrusted_answers, OutageCause::rate_limited,
+                                          OutageCause::misconfigured, OutageCause::dead_token,
+                                          OutageCause::clock_off};
 
 [[nodiscard]] std::string_view to_string(OutageCause cause);
 

@@ -14,6 +14,13 @@ Problem decrypt_failed() { return {.code = ProblemCode::decrypt_failed, .charged
 
 Task<PhoneResult> DecryptService::decrypt(DecryptRequest request) {
   co_await shield_from_cancellation();
+  std::string const appid = request.appid;
+  PhoneResult result = co_await answer(std::move(request));
+  ports_.answered(appid, result);
+  co_return result;
+}
+
+Task<PhoneResult> DecryptService::answer(DecryptRequest request) {
   WallTime const now = ports_.clock.wall();
   CodeKey const blob_key = ports_.keyring.blob_key(request.appid, request.encrypted.encrypted_data);
   Intent intent{.code_key = blob_key,
@@ -36,8 +43,8 @@ Task<PhoneResult> DecryptService::decrypt(DecryptRequest request) {
   if (std::holds_alternative<Undecryptable>(result)) co_return PhoneResult{decrypt_failed(), request.kind};
   if (std::holds_alternative<NoSessionKeys>(result))
     co_return PhoneResult{storage_unavailable(), request.kind};
-  auto answer = co_await record(std::move(request), blob_key, std::get<PhoneNumber>(std::move(result)));
-  co_return answer;
+  auto recorded = co_await record(std::move(request), blob_key, std::get<PhoneNumber>(std::move(result)));
+  co_return recorded;
 }
 
 Task<PhoneResult> DecryptService::record(DecryptRequest request, CodeKey blob_key, PhoneNumber number) {

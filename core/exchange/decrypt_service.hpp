@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 
 #include "core/clock.hpp"
@@ -34,15 +37,19 @@ class DecryptService {
     SessionStore& sessions;
     crypto::Keyring const& keyring;
     Log& log;
+    /// Hears what each caller is told.
+    std::function<void(std::string_view appid, PhoneResult const&)> answered = [](std::string_view,
+                                                                                  PhoneResult const&) {};
   };
 
-  explicit DecryptService(Ports ports) : ports_(ports) {}
+  explicit DecryptService(Ports ports) : ports_(std::move(ports)) {}
 
   /// Runs to its end whatever becomes of the caller. A blob that came before is answered from the ledger,
   /// whatever the user's session_keys are by now.
   [[nodiscard]] Task<PhoneResult> decrypt(DecryptRequest request);
 
  private:
+  [[nodiscard]] Task<PhoneResult> answer(DecryptRequest request);
   [[nodiscard]] Task<PhoneResult> record(DecryptRequest request, CodeKey blob_key, PhoneNumber number);
   [[nodiscard]] PhoneResult replay(ledger::Stored const& stored, CodeKey const& blob_key) const;
   void log_decryption(DecryptRequest const& request, std::int64_t consumption) const;

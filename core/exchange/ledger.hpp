@@ -200,8 +200,9 @@ struct Trace {
     std::string request_id;
     WallTime at;
   };
-  std::optional<WallTime> issued;  // when a page got it, at the latest, if one told
-  std::optional<Use> used;         // the consumption that had its number
+  // By when a page had it: when it was first told of, or earlier by the page's clock, less a minute for that.
+  std::optional<WallTime> issued;
+  std::optional<Use> used;  // the consumption that had its number
 };
 
 using RecordResult = std::variant<Recorded, Stored, NotYours, Unavailable>;

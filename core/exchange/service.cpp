@@ -40,6 +40,12 @@ ConsumeService::ConsumeService(Ports ports, milliseconds wechat_answer_time)
 Task<PhoneResult> ConsumeService::consume(ConsumeRequest request) {
   // Awaits under way must not be cut short either: an answer that is on its way would be lost.
   if (!seeded_bug(SeededBug::unshielded)) co_await shield_from_cancellation();
+  PhoneResult result = co_await answer(std::move(request));
+  if (ports_.observer != nullptr) ports_.observer->answered(result);
+  co_return result;
+}
+
+Task<PhoneResult> ConsumeService::answer(ConsumeRequest request) {
   if (refuses()) {
     auto const left = std::chrono::ceil<seconds>(refuse_until_ - ports_.clock.steady());
     co_return PhoneResult{wechat_unavailable(left), request.kind};
@@ -182,6 +188,10 @@ Task<ExchangeEvent> ConsumeService::perform(Exchange& exchange, action::Settle a
   }
   co_await ports_.ledger.settle(std::move(settlement));
   log_exchange(exchange, action);
+  if (ports_.observer != nullptr) {
+    SteadyTime::duration const took = ports_.clock.steady() - exchange.started;
+    ports_.observer->settled(exchange.intent.kind, action.state, action.answer, took);
+  }
   co_return event::Settled{};
 }
 
@@ -321,6 +331,7 @@ void ConsumeService::log_exchange(Exchange const& exchange, action::Settle const
                            {"errcode", settled.answer.errcode.value_or(0)},
                            {"rid", settled.answer.rid},
                            {"hint", settled.answer.hint}});
+  ports_.alarmed(alarm, settled.answer);
 }
 
 }  // namespace onetap::core

@@ -12,6 +12,7 @@
 #include "core/exchange/decryption.hpp"
 #include "core/exchange/ledger.hpp"
 #include "core/exchange/machine.hpp"
+#include "core/exchange/observer.hpp"
 #include "core/exchange/phone_result.hpp"
 #include "core/exchange/problem.hpp"
 #include "core/exchange/wechat.hpp"
@@ -51,6 +52,10 @@ class ConsumeService {
     /// A code was not made up: it has brought a number, or may have.
     std::function<void(Kind, std::optional<CallerKey> const&)> charged =
         [](Kind, std::optional<CallerKey> const&) {};
+    ExchangeObserver* observer = nullptr;  // null: nobody counts
+    /// alarm_of() an answer of WeChat's, beside its line in the log.
+    std::function<void(std::string_view alarm, Answer const&)> alarmed = [](std::string_view, Answer const&) {
+    };
   };
 
   ConsumeService(Ports ports, milliseconds wechat_answer_time);
@@ -68,6 +73,7 @@ class ConsumeService {
   struct Flight;
   struct Exchange;
 
+  [[nodiscard]] Task<PhoneResult> answer(ConsumeRequest request);
   [[nodiscard]] Task<PhoneResult> lead(ConsumeRequest request, CodeKey code_key);
   [[nodiscard]] Task<PhoneResult> follow(std::shared_ptr<Flight> flight);
 

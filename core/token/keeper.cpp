@@ -1,5 +1,6 @@
 #include "core/token/keeper.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -24,7 +25,9 @@ void TokenKeeper::restore(StoredToken const& stored) {
       ports_.keyring.open(crypto::SealedField::access_token, row_of_app(appid_), stored.sealed_token);
   constexpr auto no_token_lives_longer = seconds(86400);
   if (!opened || left <= seconds(0) || left > no_token_lives_longer) return;
-  hold(AccessToken(std::string(opened->reveal())), ports_.clock.steady() + left);
+  auto const age = std::max(milliseconds(0), ports_.clock.wall() - stored.fetched);
+  SteadyTime const now = ports_.clock.steady();
+  hold(AccessToken(std::string(opened->reveal())), now - age, now + left);
   schedule_.fetched(ports_.clock.steady(), left, jitter_());
 }
 
@@ -74,6 +77,7 @@ void TokenKeeper::drop(std::uint64_t generation) {
   if (seeded_bug(SeededBug::refused_token_kept)) return;
   refused_ = held_->token;
   held_.reset();
+  ++counts_.dropped;
   schedule_.dropped(ports_.clock.steady());
   ports_.log.warn("token_dropped", {{"app", appid_}, {"generation", generation}});
   wake_run_.notify_all();
@@ -83,6 +87,14 @@ milliseconds TokenKeeper::until_next_fetch() const {
   SteadyTime const now = ports_.clock.steady();
   if (fetching_ || schedule_.next_fetch() <= now) return milliseconds(0);
   return std::chrono::ceil<milliseconds>(schedule_.next_fetch() - now);
+}
+
+TokenStatistics TokenKeeper::statistics() const {
+  TokenStatistics statistics = counts_;
+  if (!current()) return statistics;
+  statistics.fetched_at = fetched_at_;
+  statistics.expires_at = expires_at_;
+  return statistics;
 }
 
 void TokenKeeper::credentials_changed() {
@@ -98,7 +110,8 @@ void TokenKeeper::take(TokenAnswer answer) {
   if (answer.fetched) {
     bool const is_new = !held_ || held_->token.reveal() != answer.fetched->token.reveal();
     schedule_.fetched(now, answer.fetched->lifetime, jitter_());
-    hold(std::move(answer.fetched->token), now + answer.fetched->lifetime);
+    hold(std::move(answer.fetched->token), now, now + answer.fetched->lifetime);
+    ++counts_.fetched;
     LogLevel const level = is_new ? LogLevel::info : LogLevel::debug;
     std::initializer_list<Field> const fields{
         {"app", appid_}, {"expires_in_s", answer.fetched->lifetime.count()}, {"generation", generation_}};
@@ -106,8 +119,10 @@ void TokenKeeper::take(TokenAnswer answer) {
     return;
   }
   if (answer.misconfigured) {
+    ++counts_.misconfigured;
     schedule_.misconfigured(now);
   } else {
+    ++counts_.failed;
     schedule_.failed(now);
   }
   ports_.log.error(
@@ -115,8 +130,9 @@ void TokenKeeper::take(TokenAnswer answer) {
       {{"app", appid_}, {"errcode", answer.errcode.value_or(0)}, {"rid", answer.rid}, {"hint", answer.hint}});
 }
 
-void TokenKeeper::hold(AccessToken token, SteadyTime expires) {
+void TokenKeeper::hold(AccessToken token, SteadyTime fetched, SteadyTime expires) {
   bool const was_refused = !refused_.empty() && token.reveal() == refused_.reveal();
+  fetched_at_ = fetched;
   expires_at_ = expires;
   held_ = HeldToken{.token = std::move(token), .generation = ++generation_, .was_refused = was_refused};
 }

@@ -21,6 +21,16 @@ struct HeldToken {
   bool was_refused = false;  // WeChat gave it again after it had refused it
 };
 
+/// Of one mini program's access_token; counted since the start.
+struct TokenStatistics {
+  std::uint64_t fetched = 0;               // answers with a token
+  std::uint64_t failed = 0;                // answers without, or none
+  std::uint64_t misconfigured = 0;         // answers by which the operator must act
+  std::uint64_t dropped = 0;               // tokens that WeChat refused before their end
+  std::optional<SteadyTime> fetched_at{};  // of the token that is held; none: there is none
+  std::optional<SteadyTime> expires_at{};
+};
+
 /// Holds one mini program's access_token. Only run() fetches, so at most one fetch is in flight; everybody
 /// else waits for it, each to its own deadline.
 class TokenKeeper {
@@ -50,6 +60,9 @@ class TokenKeeper {
   /// The token, if one is held and has not expired.
   [[nodiscard]] std::optional<HeldToken> current() const;
 
+  /// When the token of current() expires.
+  [[nodiscard]] SteadyTime expires() const { return expires_at_; }
+
   /// The token; waits for a fetch that is due or under way. None at `deadline`, or at once when the last
   /// fetch failed and the next is not due.
   [[nodiscard]] Task<std::optional<HeldToken>> get(SteadyTime deadline);
@@ -66,9 +79,11 @@ class TokenKeeper {
   /// True while WeChat says that the operator must act before there can be a token.
   [[nodiscard]] bool misconfigured() const { return misconfigured_; }
 
+  [[nodiscard]] TokenStatistics statistics() const;
+
  private:
   void take(TokenAnswer answer);
-  void hold(AccessToken token, SteadyTime expires);
+  void hold(AccessToken token, SteadyTime fetched, SteadyTime expires);
   [[nodiscard]] Task<> keep(seconds lifetime);
 
   Ports ports_;
@@ -78,7 +93,9 @@ class TokenKeeper {
   TokenSchedule schedule_;
   std::optional<HeldToken> held_;
   AccessToken refused_;  // the one dropped last
+  SteadyTime fetched_at_{};
   SteadyTime expires_at_{};
+  TokenStatistics counts_;  // without the times
   std::uint64_t generation_ = 0;
   bool fetching_ = false;
   bool misconfigured_ = false;

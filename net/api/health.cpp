@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <utility>
 
 namespace onetap::net {
 
@@ -18,6 +19,11 @@ core::Task<Response> readyz(Request const& /*request*/, Unreadiness const& unrea
   constexpr int service_unavailable = 503;
   co_return Response{.status = service_unavailable,
                      .body = json::serialize(json::object{{"status", "not ready"}, {"reasons", listed}})};
+}
+
+core::Task<Response> metrics(Request const& /*request*/, MetricsText const& text) {
+  std::string body = co_await text();
+  co_return Response{.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(body)};
 }
 
 }  // namespace onetap::net

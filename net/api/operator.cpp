@@ -55,6 +55,12 @@ class OperatorBody : public BodyReader {
     if (*at < 0 || *at > end_of_time) fault(std::string(name) + " must be unix seconds");
     return core::wall_time_of_unix_ms(std::clamp<std::int64_t>(*at, 0, end_of_time) * 1000);
   }
+  std::string note() {
+    constexpr std::size_t note_bytes_max = 1000;
+    std::string text(required("note"));
+    if (text.empty() || text.size() > note_bytes_max) fault("note must be 1 to 1000 bytes");
+    return text;
+  }
   // The server's own folder is nothing a caller should have to know.
   std::string absolute_path(std::string_view name, std::string_view path) {
     if (!path.starts_with('/') || path.ends_with('/') || path.find('\0') != std::string_view::npos)
@@ -96,6 +102,15 @@ std::string_view name_of(admin::Refusal::Kind kind) {
   return "STORAGE_UNAVAILABLE";
 }
 
+std::int64_t id_in(std::string_view path) {
+  std::int64_t id = 0;
+  std::string_view const digits = path.substr(std::min(path.find_first_of("0123456789"), path.size()));
+  std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  return id;
+}
+
+}  // namespace
+
 Response refusal_of(admin::Refusal const& refusal, std::string_view request_id) {
   json::object const body{{"status", status_of(refusal.kind)},
                           {"code", name_of(refusal.kind)},
@@ -106,36 +121,34 @@ Response refusal_of(admin::Refusal const& refusal, std::string_view request_id) 
           .body = json::serialize(body)};
 }
 
-std::int64_t id_in(std::string_view path) {
-  std::int64_t id = 0;
-  std::string_view const digits = path.substr(std::min(path.find_first_of("0123456789"), path.size()));
-  std::from_chars(digits.data(), digits.data() + digits.size(), id);
-  return id;
-}
-
-}  // namespace
-
 OperatorApi::OperatorApi(core::LedgerAdmin& ledger, core::LedgerUpkeep& upkeep, core::Clock const& clock,
                          core::Log& log, Gate gate)
     : ledger_(ledger), upkeep_(upkeep), clock_(clock), log_(log), gate_(std::move(gate)) {}
 
-std::optional<Response> OperatorApi::admit(Request const& request) const {
-  auto const refuse = [&](core::ProblemCode code, std::string_view reason) {
-    log_.warn("operator_refused",
-              {{"request_id", request.request_id}, {"remote", request.remote_address}, {"reason", reason}});
-    return problem_response({.code = code}, request);
-  };
+Response OperatorApi::refuse(Request const& request, core::ProblemCode code, std::string_view reason) const {
+  log_.warn("operator_refused",
+            {{"request_id", request.request_id}, {"remote", request.remote_address}, {"reason", reason}});
+  return problem_response({.code = code}, request);
+}
+
+std::optional<Response> OperatorApi::admit_page(Request const& request) const {
   std::string_view const host = request.header("Host").value_or("");
-  if (!is_our_host(host, gate_.address)) return refuse(core::ProblemCode::origin_forbidden, "host");
+  if (!is_our_host(host, gate_.address)) return refuse(request, core::ProblemCode::origin_forbidden, "host");
   auto const origin = request.header("Origin");
-  if (origin && !is_our_origin(*origin, host)) return refuse(core::ProblemCode::origin_forbidden, "origin");
+  if (origin && !is_our_origin(*origin, host))
+    return refuse(request, core::ProblemCode::origin_forbidden, "origin");
+  return std::nullopt;
+}
+
+std::optional<Response> OperatorApi::admit(Request const& request) const {
+  if (auto foreign = admit_page(request)) return foreign;
   if (!gate_.token) return std::nullopt;
   std::string const wanted = "Bearer " + std::string(gate_.token->reveal());
   std::string_view const shown = request.header("Authorization").value_or("");
   bool const known =
       !request.repeats_header("Authorization") && core::crypto::equal_in_constant_time(shown, wanted);
   if (known) return std::nullopt;
-  Response response = refuse(core::ProblemCode::unauthorized, "token");
+  Response response = refuse(request, core::ProblemCode::unauthorized, "token");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
@@ -146,9 +159,7 @@ core::Task<Response> OperatorApi::resolve(Request const& request) {
   if (as != "lost" && as != "free") body.fault("as must be lost or free");
   admin::Resolve act{.consumption = id_in(request.path),
                      .as = as == "free" ? core::State::free : core::State::lost,
-                     .note = std::string(body.required("note"))};
-  constexpr std::size_t note_bytes_max = 1000;
-  if (act.note.empty() || act.note.size() > note_bytes_max) body.fault("note must be 1 to 1000 bytes");
+                     .note = body.note()};
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = std::move(act), .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
@@ -178,6 +189,26 @@ core::Task<Response> OperatorApi::price_pack(Request const& request) {
                              .price_micro_yuan = body.required_integer("priceMicroYuan").value_or(0)};
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   admin::Command command{.act = act, .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::book_leak(Request const& request) {
+  OperatorBody body(request.body);
+  admin::BookLeak act{.pack = body.required_integer("pack").value_or(0),
+                      .units = body.required_integer("units").value_or(0),
+                      .note = body.note()};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
+  admin::Command command{.act = std::move(act), .at = clock_.wall()};
+  co_return co_await administer(request, std::move(command));
+}
+
+core::Task<Response> OperatorApi::book_refund(Request const& request) {
+  OperatorBody body(request.body);
+  admin::BookRefund act{.pack = body.required_integer("pack").value_or(0),
+                        .units = body.optional_integer("units"),
+                        .note = body.note()};
+  if (!body.is_faultless()) co_return problem_response(body.problem(), request);
+  admin::Command command{.act = std::move(act), .at = clock_.wall()};
   co_return co_await administer(request, std::move(command));
 }
 

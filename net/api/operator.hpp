@@ -2,9 +2,11 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/exchange/problem.hpp"
 #include "core/json.hpp"
 #include "core/ledger_admin.hpp"
 #include "core/log.hpp"
@@ -12,6 +14,9 @@
 #include "net/message.hpp"
 
 namespace onetap::net {
+
+/// What could not be done or read for an operator, with the sentence that says why.
+[[nodiscard]] Response refusal_of(core::admin::Refusal const& refusal, std::string_view request_id);
 
 /// What operators may do under /api (contract, "Operator listener").
 class OperatorApi {
@@ -29,6 +34,8 @@ class OperatorApi {
 
   /// Host, Origin, token; before the body is read.
   [[nodiscard]] std::optional<Response> admit(Request const& request) const;
+  /// Host and Origin alone: for what holds no data. A browser can't show a token before it has a page.
+  [[nodiscard]] std::optional<Response> admit_page(Request const& request) const;
 
   /// POST /api/consumptions/ID/resolve {"as","note"}
   [[nodiscard]] core::Task<Response> resolve(Request const& request);
@@ -37,6 +44,10 @@ class OperatorApi {
   [[nodiscard]] core::Task<Response> add_pack(Request const& request);
   /// POST /api/commands/pack-price {"pack","priceMicroYuan"}
   [[nodiscard]] core::Task<Response> price_pack(Request const& request);
+  /// POST /api/commands/leak {"pack","units","note"}
+  [[nodiscard]] core::Task<Response> book_leak(Request const& request);
+  /// POST /api/commands/refund {"pack","units"?,"note"}; without units all that is left
+  [[nodiscard]] core::Task<Response> book_refund(Request const& request);
   /// POST /api/commands/erase {"phoneKey"} or {"userKey"}: hex of the keyed digest, never the number
   [[nodiscard]] core::Task<Response> erase(Request const& request);
   /// POST /api/commands/backup {"file"}: an absolute path on the server's machine, where nothing is yet
@@ -46,6 +57,8 @@ class OperatorApi {
   [[nodiscard]] core::Task<Response> rotate_key(Request const& request);
 
  private:
+  [[nodiscard]] Response refuse(Request const& request, core::ProblemCode code,
+                                std::string_view reason) const;
   [[nodiscard]] core::Task<Response> administer(Request const& request, core::admin::Command command);
   [[nodiscard]] Response response_to(Request const& request, core::admin::Answer const& answer);
 

@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <optional>
 
+#include "core/text.hpp"
 #include "net/api/problem_response.hpp"
 
 namespace onetap::net {
@@ -47,17 +48,19 @@ json::object quota_json(std::string_view appid, core::Kind kind, std::optional<c
   return object;
 }
 
-core::Task<Response> get_quota(Request const& request, core::Caller const& caller,
-                               core::Gatekeeper const& gate, core::QuotaSource const& quota) {
+core::Task<Response> get_quota(Request const& request, core::Caller const& caller, QuotaServices services) {
   auto const kind = kind_in(request.query);
-  std::string_view const appid = appid_in(request, caller, gate);
+  std::string_view const appid = appid_in(request, caller, services.gate);
+  auto const openid = caller.is_backend ? parameter_of(request.query, "openid") : std::nullopt;
   core::Problem problem{.code = core::ProblemCode::invalid_request};
   if (!kind) problem.field = "kind must be quick or realtime";
   if (appid.empty()) problem.field = "appid must be of a mini program that is served here";
+  if (openid && !core::is_openid(*openid)) problem.field = "openid must be 1 to 128 visible ASCII characters";
   if (!problem.field.empty()) co_return problem_response(problem, request);
   std::optional<core::CallerKey> user;
   if (caller.session) user = caller.session->user;
-  co_return Response{.body = json::serialize(quota_json(appid, *kind, user, quota))};
+  if (openid) user = services.keyring.user_key(appid, *openid);
+  co_return Response{.body = json::serialize(quota_json(appid, *kind, user, services.quota))};
 }
 
 }  // namespace onetap::net

@@ -1,7 +1,11 @@
 #include "net/api/routes.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "net/api/gate.hpp"
 #include "net/api/problem_response.hpp"
@@ -27,18 +31,19 @@ Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
 Router public_routes(PublicSurface surface) {
   using core::Caller;
   using core::RouteAccess;
-  auto& [gate, load, sessions, phone, push, quota, events] = surface;
+  auto& [gate, load, sessions, phone, push, quota, keyring, events, presented] = surface;
   auto const log_in = [&sessions](Request const& request, Caller const& caller) {
     return sessions.open(request, caller);
   };
-  auto const consume = [&phone](Request const& request, Caller const& caller) {
+  auto const consume = [&phone, presented](Request const& request, Caller const& caller) {
+    if (!caller.is_backend) presented(request);
     return phone.consume(request, caller);
   };
   auto const decrypt = [&phone](Request const& request, Caller const& caller) {
     return phone.decrypt(request, caller);
   };
-  auto const ask_quota = [&gate, quota](Request const& request, Caller const& caller) {
-    return get_quota(request, caller, gate, quota);
+  auto const ask_quota = [&gate, &keyring, quota](Request const& request, Caller const& caller) {
+    return get_quota(request, caller, {.gate = gate, .keyring = keyring, .quota = quota});
   };
   auto const push_route = [&](std::string_view method, std::string_view path, Body body, auto answer) {
     auto const handle = [&push, answer](Request const& request) { return (push.*answer)(request); };
@@ -71,26 +76,66 @@ Router public_routes(PublicSurface surface) {
           refusal_response};
 }
 
-Router operator_routes(OperatorApi& operators, Unreadiness unreadiness) {
-  auto const ready = [unreadiness = std::move(unreadiness)](Request const& request) {
+Router operator_routes(OperatorSurface surface) {
+  OperatorApi& operators = surface.operators;
+  std::vector<Route> routes;
+  auto const admit = [&operators](Request const& request) { return operators.admit(request); };
+  auto const get = [&](std::string_view path, Handler handle) {
+    routes.push_back({.method = "GET", .path = path, .handle = std::move(handle), .admit = admit});
+  };
+  auto const post = [&](std::string_view path, Handler handle) {
+    routes.push_back(
+        {.method = "POST", .path = path, .body = Body::json, .handle = std::move(handle), .admit = admit});
+  };
+  auto const command = [&operators](auto method) -> Handler {
+    return [&operators, method](Request const& request) { return (operators.*method)(request); };
+  };
+  auto const ready = [unreadiness = std::move(surface.unreadiness)](Request const& request) {
     return readyz(request, unreadiness);
   };
-  auto const admit = [&operators](Request const& request) { return operators.admit(request); };
-  auto const post = [&](std::string_view path, auto method) {
-    auto handle = [&operators, method](Request const& request) { return (operators.*method)(request); };
-    return Route{.method = "POST", .path = path, .body = Body::json, .handle = handle, .admit = admit};
-  };
-  return {{
-              {.method = "GET", .path = "/healthz", .handle = healthz},
-              {.method = "GET", .path = "/readyz", .handle = ready},
-              post("/api/consumptions/{id}/resolve", &OperatorApi::resolve),
-              post("/api/commands/pack-add", &OperatorApi::add_pack),
-              post("/api/commands/pack-price", &OperatorApi::price_pack),
-              post("/api/commands/erase", &OperatorApi::erase),
-              post("/api/commands/backup", &OperatorApi::back_up),
-              post("/api/commands/key-rotate", &OperatorApi::rotate_key),
-          },
-          refusal_response};
+  routes.push_back({.method = "GET", .path = "/healthz", .handle = healthz});
+  routes.push_back({.method = "GET", .path = "/readyz", .handle = ready});
+  post("/api/consumptions/{id}/resolve", command(&OperatorApi::resolve));
+  post("/api/commands/pack-add", command(&OperatorApi::add_pack));
+  post("/api/commands/pack-price", command(&OperatorApi::price_pack));
+  post("/api/commands/leak", command(&OperatorApi::book_leak));
+  post("/api/commands/refund", command(&OperatorApi::book_refund));
+  post("/api/commands/erase", command(&OperatorApi::erase));
+  post("/api/commands/backup", command(&OperatorApi::back_up));
+  post("/api/commands/key-rotate", command(&OperatorApi::rotate_key));
+  if (surface.reconciliation != nullptr) {
+    ReconciliationApi& reconciliation = *surface.reconciliation;
+    get("/api/reconciliation",
+        [&reconciliation](Request const& request) { return reconciliation.show(request); });
+    post("/api/reconcile", [&reconciliation](Request const& request) { return reconciliation.ask(request); });
+  }
+  if (surface.alarms != nullptr) {
+    AlarmsApi& alarms = *surface.alarms;
+    get("/api/forecast", [&alarms](Request const& request) { return alarms.forecast(request); });
+    get("/api/alarms", [&alarms](Request const& request) { return alarms.alarms(request); });
+    get("/api/top", [&alarms](Request const& request) { return alarms.top(request); });
+  }
+  if (surface.metrics_text) {
+    get("/metrics",
+        [text = std::move(surface.metrics_text)](Request const& request) { return metrics(request, text); });
+  }
+  if (surface.dashboard != nullptr) {
+    DashboardApi& dashboard = *surface.dashboard;
+    auto const question = [&dashboard](auto method) -> Handler {
+      return [&dashboard, method](Request const& request) { return (dashboard.*method)(request); };
+    };
+    get("/api/live", question(&DashboardApi::live));
+    get("/api/summary", question(&DashboardApi::summary));
+    get("/api/history", question(&DashboardApi::history));
+    get("/api/consumptions", question(&DashboardApi::consumptions));
+    get("/api/packs", question(&DashboardApi::packs));
+    auto const admit_page = [&operators](Request const& request) { return operators.admit_page(request); };
+    auto const file = [&dashboard](Request const& request) { return dashboard.file(request); };
+    for (std::string const& path : dashboard.paths())
+      routes.push_back({.method = "GET", .path = path, .handle = file, .admit = admit_page});
+  }
+  std::ranges::move(surface.others, std::back_inserter(routes));
+  return {std::move(routes), refusal_response};
 }
 
 }  // namespace onetap::net

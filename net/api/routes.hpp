@@ -1,10 +1,15 @@
 #pragma once
 
+#include <vector>
+
+#include "net/api/alarms.hpp"
+#include "net/api/dashboard.hpp"
 #include "net/api/events.hpp"
 #include "net/api/health.hpp"
 #include "net/api/operator.hpp"
 #include "net/api/phone.hpp"
 #include "net/api/push.hpp"
+#include "net/api/reconciliation.hpp"
 #include "net/api/session.hpp"
 #include "net/server/load_monitor.hpp"
 #include "net/server/router.hpp"
@@ -19,13 +24,28 @@ struct PublicSurface {
   PhoneApi& phone;
   PushApi& push;
   core::QuotaSource quota;
+  core::crypto::Keyring const& keyring;
   EventsApi& events;
+  std::function<void(Request const&)> presented = [](Request const&) {
+  };  // a code, by a page; for its address
 };
 
 /// The public listener's surface.
 [[nodiscard]] Router public_routes(PublicSurface surface);
 
-/// The operator listener's surface. `operators` outlives the router.
-[[nodiscard]] Router operator_routes(OperatorApi& operators, Unreadiness unreadiness);
+/// What the operator listener's routes are made of; what is pointed to outlives the router, and what is not
+/// there is not served.
+struct OperatorSurface {
+  OperatorApi& operators;
+  Unreadiness unreadiness;
+  ReconciliationApi* reconciliation = nullptr;
+  AlarmsApi* alarms = nullptr;
+  DashboardApi* dashboard = nullptr;
+  MetricsText metrics_text{};
+  std::vector<Route> others{};
+};
+
+/// The operator listener's surface.
+[[nodiscard]] Router operator_routes(OperatorSurface surface);
 
 }  // namespace onetap::net

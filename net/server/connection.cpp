@@ -1,5 +1,6 @@
 #include "net/server/connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/beast/core/string.hpp>
@@ -34,13 +35,15 @@ std::vector<Header> header_views(HeadParser const& parser) {
   return headers;
 }
 
-// Health checks come every second, and whoever presents nothing good may come at any rate.
+// Health checks come every second, an operator's page and scrapes every few, and whoever presents nothing
+// good may come at any rate.
 RequestLog::Kind kind_in_log(Request const& request, Response const& response) {
   constexpr int unauthorized = 401;
   constexpr int forbidden = 403;
   constexpr int too_many_requests = 429;
   constexpr int internal_error = 500;
-  bool const is_probe = request.path == "/healthz" || request.path == "/readyz";
+  constexpr std::array probes{"/healthz", "/readyz", "/metrics", "/api/live"};
+  bool const is_probe = std::ranges::count(probes, request.path) > 0;
   bool const is_one_of_many = (is_probe && response.status < internal_error) ||
                               response.status == unauthorized || response.status == forbidden ||
                               response.status == too_many_requests;
@@ -205,6 +208,7 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
   Router::Match const match = context_.router.match(request.method, request.path);
   request.path_is_known = match.route != nullptr || match.refusal != Refusal::not_found;
   std::optional<Response> early;
+  manner.route = match.route;
   if (match.route == nullptr) {
     early = context_.router.refuse(match.refusal, match.allowed_methods, request);
   } else if (match.route->admit) {
@@ -309,7 +313,18 @@ core::Task<Connection::Next> Connection::write(Request const& request, Response 
                              .answered = !written,
                              .kind = manner.logged_as});
   }
+  if (context_.options.observe) tell_observer(request, response, manner.route);
   co_return written || last ? Next::close : Next::keep;
+}
+
+void Connection::tell_observer(Request const& request, Response const& response, Route const* route) const {
+  std::vector<Route> const& routes = context_.router.routes();
+  std::size_t const place =
+      route == nullptr ? routes.size() : static_cast<std::size_t>(route - routes.data());
+  context_.options.observe({.route = place,
+                            .status = response.status,
+                            .problem = response.problem,
+                            .took = context_.clock.steady() - request.arrived});
 }
 
 std::string Connection::request_id(Request const& request) const {

@@ -45,6 +45,8 @@ class Connection {
 
   /// True between requests: nothing is lost when it is closed now.
   [[nodiscard]] bool idle() const { return idle_; }
+  /// True until its first request: a client that has just come, and may be about to send it.
+  [[nodiscard]] bool is_new() const { return requests_ == 0; }
   void close() { stream_.close(); }
 
  private:
@@ -54,6 +56,7 @@ class Connection {
     bool keep_alive = false;
     bool head_only = false;
     RequestLog::Kind logged_as = RequestLog::Kind::of_its_own;
+    Route const* route = nullptr;  // null: the request fits none
   };
 
   [[nodiscard]] core::Task<bool> learn_source();
@@ -68,6 +71,7 @@ class Connection {
   [[nodiscard]] core::Task<Response> answer(Request const& request, Route const& route) const;
   [[nodiscard]] core::Task<Next> refuse_head(Refusal refusal, std::string head);
   [[nodiscard]] core::Task<Next> write(Request const& request, Response response, Manner manner);
+  void tell_observer(Request const& request, Response const& response, Route const* route) const;
   [[nodiscard]] std::string request_id(Request const& request) const;
 
   Stream stream_;

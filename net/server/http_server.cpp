@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
@@ -133,6 +134,21 @@ struct HttpServer::Implementation {
     co_await connection->run();
   }
 
+  error_code bind_own(tcp::endpoint const& endpoint) {
+    error_code error;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    return error;
+  }
+
+  error_code take_over(int socket, tcp const& protocol) {
+    error_code error;
+    acceptor.assign(protocol, socket, error);
+    return error;
+  }
+
   [[nodiscard]] std::size_t held() const { return lobby.size() + connections.size(); }
 
   asio::io_context& loop;
@@ -144,6 +160,7 @@ struct HttpServer::Implementation {
   Lobby lobby;
   std::list<Connection> connections;
   TaskGroup tasks;
+  core::SteadyTime stopped{};
 };
 
 HttpServer::HttpServer(asio::io_context& loop, core::Clock& clock, core::Log& log, Router router,
@@ -161,11 +178,9 @@ core::Result<std::string, std::string> HttpServer::start() {
     return core::Result<std::string, std::string>(boost::system::in_place_error,
                                                   "not an IP address: " + self.shared.options.address);
   tcp::endpoint const endpoint(address, self.shared.options.port);
-  self.acceptor.open(endpoint.protocol(), error);
-  if (!error) self.acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) self.acceptor.bind(endpoint, error);
+  int const inherited = self.shared.options.inherited_socket;
+  error = inherited < 0 ? self.bind_own(endpoint) : self.take_over(inherited, endpoint.protocol());
   if (!error) self.acceptor.non_blocking(true, error);
-  if (!error) self.acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
     return core::Result<std::string, std::string>(
         boost::system::in_place_error, "cannot listen on " + self.shared.options.address + ":" +
@@ -187,14 +202,22 @@ void HttpServer::stop() {
   self.shared.stopping = true;
   error_code ignored;
   self.acceptor.close(ignored);
-  self.lobby.close();
+  self.lobby.shut();
+  self.stopped = self.shared.clock.steady();
   for (Connection& connection : self.connections) {
-    if (connection.idle()) connection.close();
+    if (connection.idle() && !connection.is_new()) connection.close();
   }
 }
 
 core::Task<bool> HttpServer::drain(core::SteadyTime deadline) {
   Implementation& self = *implementation_;
+  core::SteadyTime const last_word = std::min(deadline, self.stopped + core::limits::last_word_time);
+  bool const ended_early = co_await self.tasks.join(self.shared.clock, last_word);
+  if (ended_early) co_return true;
+  self.lobby.send_all_away();
+  for (Connection& connection : self.connections) {
+    if (connection.idle()) connection.close();
+  }
   bool const ended = co_await self.tasks.join(self.shared.clock, deadline);
   co_return ended;
 }

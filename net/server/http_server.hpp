@@ -24,16 +24,19 @@ class HttpServer {
   HttpServer& operator=(HttpServer const&) = delete;
   ~HttpServer();
 
-  /// Binds, listens and begins to accept; the address that was bound ("host:port"), or a sentence.
+  /// Binds and listens, or takes over the inherited socket, and begins to accept; the address ("host:port"),
+  /// or a sentence. An inherited socket goes on listening in the process that holds it, too.
   [[nodiscard]] core::Result<std::string, std::string> start();
 
   /// For connections from now on.
   void use(TlsContext tls);
 
-  /// Accepts no more; silent and idle connections end, busy ones end after their answer.
+  /// Accepts no more; idle connections end, busy ones end after their answer. Who has come and was not heard
+  /// yet may still ask.
   void stop();
 
-  /// Returns when the last connection has ended (true) or at `deadline` (false).
+  /// Returns when the last connection has ended (true) or at `deadline` (false); after limits::last_word_time
+  /// those that still say nothing end. After stop().
   [[nodiscard]] core::Task<bool> drain(core::SteadyTime deadline);
 
   /// Those that have not said a word yet included.

@@ -50,12 +50,12 @@ void Lobby::leave(Waiting::iterator newcomer) {
   Newcomer leaving = std::move(*newcomer);
   waiting_.erase(newcomer);
   if (heard == Heard::word) on_word_(std::move(leaving));
-  if (closed_ && waiting_.empty()) ended_.notify_all();
+  if (shut_ && waiting_.empty()) ended_.notify_all();
 }
 
 core::Task<> Lobby::run() {
   co_await core::shield_from_cancellation();
-  while (!closed_ || !waiting_.empty()) {
+  while (!shut_ || !waiting_.empty()) {
     core::SteadyTime const due = next_deadline();
     bool const ended = co_await clock_.wait(ended_, due);
     if (!ended) send_away(due);
@@ -88,10 +88,11 @@ bool Lobby::send_oldest_away() {
   return false;
 }
 
-void Lobby::close() {
-  closed_ = true;
-  send_away(core::SteadyTime::max());
+void Lobby::shut() {
+  shut_ = true;
   if (waiting_.empty()) ended_.notify_all();
 }
+
+void Lobby::send_all_away() { send_away(core::SteadyTime::max()); }
 
 }  // namespace onetap::net

@@ -24,17 +24,20 @@ class Lobby {
   Lobby& operator=(Lobby const&) = delete;
   ~Lobby();
 
-  /// Sets the newcomer's deadline. Not after close().
+  /// Sets the newcomer's deadline. Not after shut().
   void enter(Newcomer newcomer);
 
-  /// Closes whoever has waited too long, until close() was called and the last one has left.
+  /// Closes whoever has waited too long, until shut() was called and the last one has left.
   [[nodiscard]] core::Task<> run();
 
   /// Closes who has waited longest without a word; false where there is nobody.
   bool send_oldest_away();
 
-  /// Closes all who wait.
-  void close();
+  /// Nobody enters any more; who waits may still speak.
+  void shut();
+
+  /// Closes all who wait, after shut().
+  void send_all_away();
 
   [[nodiscard]] std::size_t size() const { return waiting_.size(); }
 
@@ -50,7 +53,7 @@ class Lobby {
   core::SteadyTime::duration patience_;
   OnWord on_word_;
   Waiting waiting_;  // in the order of their deadlines, for all have the same patience
-  bool closed_ = false;
+  bool shut_ = false;
   core::Signal ended_;
 };
 

@@ -86,6 +86,23 @@ WeChatClient::WeChatClient(asio::any_io_executor executor, core::Clock& clock, T
       dialer_(std::move(executor), clock, std::move(tls), std::move(route), std::move(lookup)),
       pool_(std::make_shared<ConnectionPool>(clock)) {}
 
+std::string_view to_string(WeChatCall call) {
+  switch (call) {
+    case WeChatCall::get_user_phone_number: return "getuserphonenumber";
+    case WeChatCall::get_access_token: return "token";
+    case WeChatCall::get_api_quota: return "openapi_quota";
+    case WeChatCall::code_to_session: return "jscode2session";
+    case WeChatCall::get_user_encrypt_key: return "getuserencryptkey";
+    case WeChatCall::get_charge_usage: return "charge_usage";
+    case WeChatCall::get_recent_average: return "charge_recent_average";
+  }
+  return "";
+}
+
+LineStatistics WeChatClient::lines() const {
+  return {.idle = pool_->size(), .opened = opened_, .failed = failed_};
+}
+
 core::Task<> WeChatClient::run() { return dialer_.run(); }
 
 void WeChatClient::stop() {
@@ -116,8 +133,12 @@ core::Task<core::WeChatReply> WeChatClient::get_user_phone_number(std::unique_pt
   target += percent_encoded(access_token.reveal());
   json::object body{{"code", code.reveal()}};
   if (!openid.empty()) body["openid"] = openid.reveal();
-  return send(std::move(line), {.method = "POST", .target = std::move(target), .body = json::serialize(body)},
-              answer_time, deadline);
+  return ask(std::move(line),
+             {.call = WeChatCall::get_user_phone_number,
+              .method = "POST",
+              .target = std::move(target),
+              .body = json::serialize(body)},
+             answer_time, deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_access_token(core::TokenEndpoint endpoint, std::string appid,
@@ -126,19 +147,26 @@ core::Task<core::WeChatReply> WeChatClient::get_access_token(core::TokenEndpoint
   if (endpoint == core::TokenEndpoint::plain) {
     std::string target = "/cgi-bin/token?grant_type=client_credential&appid=" + percent_encoded(appid) +
                          "&secret=" + percent_encoded(secret.reveal());
-    return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+    return send(
+        {.call = WeChatCall::get_access_token, .method = "GET", .target = std::move(target), .body = {}},
+        deadline);
   }
   std::string body = json::serialize(json::object{{"grant_type", "client_credential"},
                                                   {"appid", appid},
                                                   {"secret", secret.reveal()},
                                                   {"force_refresh", false}});
-  return send({.method = "POST", .target = "/cgi-bin/stable_token", .body = std::move(body)}, deadline);
+  return send({.call = WeChatCall::get_access_token,
+               .method = "POST",
+               .target = "/cgi-bin/stable_token",
+               .body = std::move(body)},
+              deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_api_quota(core::AccessToken access_token,
                                                           core::SteadyTime deadline) {
   std::string target = "/cgi-bin/openapi/quota/get?access_token=" + percent_encoded(access_token.reveal());
-  return send({.method = "POST",
+  return send({.call = WeChatCall::get_api_quota,
+               .method = "POST",
                .target = std::move(target),
                .body = R"({"cgi_path":"/wxa/business/getuserphonenumber"})"},
               deadline);
@@ -149,7 +177,8 @@ core::Task<core::WeChatReply> WeChatClient::code_to_session(std::string appid, c
   std::string target = "/sns/jscode2session?appid=" + percent_encoded(appid) +
                        "&secret=" + percent_encoded(secret.reveal()) +
                        "&js_code=" + percent_encoded(js_code.reveal()) + "&grant_type=authorization_code";
-  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+  return send({.call = WeChatCall::code_to_session, .method = "GET", .target = std::move(target), .body = {}},
+              deadline);
 }
 
 // A body, even an empty object, would be answered 87009 (facts §6.2).
@@ -159,7 +188,9 @@ core::Task<core::WeChatReply> WeChatClient::get_user_encrypt_key(core::AccessTok
   std::string target =
       "/wxa/business/getuserencryptkey?access_token=" + percent_encoded(access_token.reveal()) +
       "&openid=" + percent_encoded(openid.reveal()) + "&signature=" + signature + "&sig_method=hmac_sha256";
-  return send({.method = "POST", .target = std::move(target), .body = {}}, deadline);
+  return send(
+      {.call = WeChatCall::get_user_encrypt_key, .method = "POST", .target = std::move(target), .body = {}},
+      deadline);
 }
 
 // Its parameters go into the query, whatever WeChat's table says (facts §2.1).
@@ -169,7 +200,9 @@ core::Task<core::WeChatReply> WeChatClient::get_charge_usage(core::AccessToken a
   std::string target = "/wxa/charge/usage/get?access_token=" + percent_encoded(access_token.reveal()) +
                        "&spuId=" + std::to_string(spu_id) + "&offset=" + std::to_string(offset) +
                        "&limit=" + std::to_string(core::limits::usage_page_packs);
-  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+  return send(
+      {.call = WeChatCall::get_charge_usage, .method = "GET", .target = std::move(target), .body = {}},
+      deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::get_recent_average(core::AccessToken access_token,
@@ -178,12 +211,23 @@ core::Task<core::WeChatReply> WeChatClient::get_recent_average(core::AccessToken
   std::string target =
       "/wxa/charge/usage/get_recent_average?access_token=" + percent_encoded(access_token.reveal()) +
       "&spuId=" + std::to_string(spu_id);
-  return send({.method = "GET", .target = std::move(target), .body = {}}, deadline);
+  return send(
+      {.call = WeChatCall::get_recent_average, .method = "GET", .target = std::move(target), .body = {}},
+      deadline);
 }
 
 core::Task<core::WeChatReply> WeChatClient::send(Outgoing outgoing, core::SteadyTime deadline) {
   auto const answer_time = std::chrono::duration_cast<core::milliseconds>(deadline - clock_.steady());
-  return send(nullptr, std::move(outgoing), answer_time, deadline);
+  return ask(nullptr, std::move(outgoing), answer_time, deadline);
+}
+
+core::Task<core::WeChatReply> WeChatClient::ask(std::unique_ptr<core::WeChatLine> line, Outgoing outgoing,
+                                                core::milliseconds answer_time, core::SteadyTime deadline) {
+  core::SteadyTime const begun = clock_.steady();
+  WeChatCall const call = outgoing.call;
+  core::WeChatReply reply = co_await send(std::move(line), std::move(outgoing), answer_time, deadline);
+  on_call_(call, reply, clock_.steady() - begun);
+  co_return reply;
 }
 
 core::Task<core::WeChatReply> WeChatClient::send(std::unique_ptr<core::WeChatLine> line, Outgoing outgoing,
@@ -215,6 +259,7 @@ core::Task<core::WeChatReply> WeChatClient::send(std::unique_ptr<core::WeChatLin
 
 core::Task<WeChatClient::Opened> WeChatClient::open(core::SteadyTime deadline) {
   Dialer::Dialed dialed = co_await dialer_.dial(deadline);
+  ++(dialed ? opened_ : failed_);
   if (!dialed) co_return dialed.error();
   core::SteadyTime const now = clock_.steady();
   PooledLine line{

@@ -59,6 +59,30 @@ SELECT p.id FROM pack AS p
 JOIN pack_balance AS b ON b.pack = p.id AND b.account = 'available'
 WHERE p.ends_at <= ?1 AND b.units > 0;
 
+-- Those that arose before ?3, the oldest first.
+-- name: list_old_doubts
+SELECT c.id FROM consumption AS c
+WHERE c.state = 'in_doubt' AND c.created_at <= ?3 AND c.app = ?1 AND c.kind = ?2 AND c.finished_at <= ?3
+ORDER BY c.id
+LIMIT 100;
+
+-- What WeChat counts of a kind beyond what is booked, what is in doubt, and whether something makes the first
+-- vague: a pack of another size, or a gap. NULL: WeChat has never told. Codes since its figures were asked for
+-- only make the first smaller.
+-- name: compare_kind
+SELECT
+  sum(s.wx_used) - (
+    SELECT coalesce(sum(b.units), 0) FROM pack_balance AS b
+    JOIN pack AS q ON q.id = b.pack
+    WHERE q.app = ?1 AND q.kind = ?2 AND b.account IN ('before', 'used', 'lost')),
+  (SELECT coalesce(sum(b.units), 0) FROM pack_balance AS b
+   JOIN pack AS q ON q.id = b.pack
+   WHERE q.app = ?1 AND q.kind = ?2 AND b.account = 'doubt'),
+  max(s.wx_all <> p.units) OR EXISTS (SELECT 1 FROM gap)
+FROM pack AS p
+JOIN usage_snapshot AS s ON s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id)
+WHERE p.app = ?1 AND p.kind = ?2;
+
 -- They scan the history: a person's right is asked for seldom.
 -- name: count_under_way
 SELECT count(*) FROM consumption AS c

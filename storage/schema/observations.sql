@@ -19,6 +19,7 @@ UPDATE pack SET starts_at = ?2, ends_at = ?3
 WHERE id = ?1 AND (starts_at IS NOT ?2 OR ends_at IS NOT ?3);
 
 -- Writes nothing where WeChat and we say what we said within the hour; of a pack that is over, where WeChat does.
+-- But once more when the newest code is ten minutes old: then WeChat has counted it, or it never will.
 -- ?7 is when WeChat was asked: from the newest code back to the first that had come by then.
 -- name: insert_usage_snapshot
 INSERT INTO usage_snapshot (pack, wx_all, wx_used, status, starts_at, ends_at, as_of, last_consumption)
@@ -29,9 +30,51 @@ WHERE NOT EXISTS (
   SELECT 1 FROM usage_snapshot AS s
   WHERE s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = ?1)
     AND s.wx_all = ?2 AND s.wx_used = ?3 AND s.status IS ?4 AND s.starts_at IS ?5 AND s.ends_at IS ?6
-    AND (s.last_consumption = newest.id OR ?4 = 3)
+    AND (?4 = 3 OR (s.last_consumption = newest.id AND NOT (
+      s.as_of <= ?7 - 600000
+      AND EXISTS (SELECT 1 FROM consumption AS c WHERE c.id = newest.id AND c.created_at > s.as_of - 600000))))
     AND s.as_of BETWEEN ?7 - 3600000 AND ?7
 );
+
+-- Whether a pack that is named at ?4 and starts at ?3 (NULL: not known) is older than this ledger: then it
+-- started before the first run, or was named when WeChat was asked for the first time.
+-- name: is_older_pack
+SELECT CASE WHEN ?3 IS NOT NULL THEN ?3 <= (SELECT r.started_at FROM run AS r ORDER BY r.id LIMIT 1)
+  ELSE NOT EXISTS (
+    SELECT 1 FROM pack AS p JOIN usage_snapshot AS s ON s.pack = p.id
+    WHERE p.app = ?1 AND p.kind = ?2 AND s.as_of < ?4)
+  END;
+
+-- name: insert_pack_opening
+INSERT INTO pack_opening (pack, seen_at) VALUES (?1, ?2);
+
+-- What is booked of a pack whose opening may still grow.
+-- name: find_pack_opening
+SELECT o.seen_at, o.units_max,
+  coalesce(sum(b.units) FILTER (WHERE b.account = 'before'), 0),
+  coalesce(sum(b.units) FILTER (WHERE b.account IN ('used', 'lost')), 0),
+  coalesce(sum(b.units) FILTER (WHERE b.account = 'doubt'), 0)
+FROM pack_opening AS o
+LEFT JOIN pack_balance AS b ON b.pack = o.pack
+WHERE o.pack = ?1
+GROUP BY o.pack;
+
+-- name: set_pack_opening
+UPDATE pack_opening SET units_max = ?2 WHERE pack = ?1;
+
+-- Codes of this pack that came after ?2 and were charged, by row id, which grows with time: one binary search.
+-- name: count_codes_of_pack_since
+WITH RECURSIVE search (low, high) AS (
+  SELECT 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
+  UNION ALL
+  SELECT iif(c.created_at < ?2, c.id + 1, s.low), iif(c.created_at < ?2, s.high, c.id)
+  FROM search AS s
+  JOIN consumption AS c ON c.id = (s.low + s.high) / 2
+  WHERE s.low < s.high
+)
+SELECT count(*)
+FROM consumption AS c
+WHERE c.id >= (SELECT max(s.low) FROM search AS s) AND +c.pack = ?1 AND c.state IN ('ok', 'lost');
 
 -- Changes no row when the app has sent this event before.
 -- name: insert_event
@@ -43,10 +86,11 @@ ON CONFLICT (app, event_id) DO NOTHING;
 -- name: count_events
 SELECT coalesce((SELECT max(e.id) FROM event AS e) - (SELECT min(e.id) FROM event AS e) + 1, 0);
 
--- What is known of a refused code: the page's clock may be ahead, so it got the code no later than we heard of
--- it. Whoever tells of a code a thousand times is believed a few times.
+-- What is known of a refused code: a page that told of it at once got it no later than we heard of it, whatever
+-- its clock says; one that kept the event is believed but for a minute by which its clock may be behind. Whoever
+-- tells of a code a thousand times is believed a few times.
 -- name: trace_code
-SELECT min(e.at, e.received_at) AS issued_at, c.id, c.request_id, c.finished_at
+SELECT min(e.at + 60000, e.received_at) AS issued_at, c.id, c.request_id, c.finished_at
 FROM event AS e
 LEFT JOIN consumption AS c ON c.id = e.consumption AND c.state IN ('ok', 'lost')
 WHERE e.type = 'issued' AND e.code_key = ?1

@@ -95,6 +95,13 @@ FROM v_consumptions
 ORDER BY id DESC
 LIMIT ?1;
 
+-- ?2: 1, those that are over, too.
+-- name: alarms
+SELECT alarm_id, alarm, severity, app_id, kind, what, step, facts, raised_at, ended_at, sent_at
+FROM v_alarms
+WHERE (?1 = '' OR app_id IN (?1, '')) AND (?2 = 1 OR ended_at IS NULL)
+ORDER BY app_id, alarm_id;
+
 -- name: verify
 SELECT rule, id, detail FROM v_verify ORDER BY rule, id;
 
@@ -112,3 +119,174 @@ WHERE l.sealed_number IS NOT NULL
   AND c.finished_at + (SELECT m.replay_window_ms FROM meta AS m) + 60000 < unixepoch() * 1000
   AND (SELECT r.ended_at FROM run AS r ORDER BY r.id DESC LIMIT 1) IS NOT NULL
 ORDER BY 1, 2;
+
+-- WeChat's latest figures of each pack beside ours, in burn order. ?1 an appid or ''.
+-- name: reconciliation
+SELECT v.app_id, v.kind, p.id AS pack, v.wx_pkg_id, p.units, s.as_of, v.wx_all, v.wx_used, v.used_before,
+  v.our_used, v.our_lost, v.our_doubt, s.last_consumption
+FROM v_reconciliation AS v
+JOIN app AS a ON a.appid = v.app_id
+JOIN pack AS p ON p.app = a.id AND p.kind = v.kind AND p.wx_pkg_id = v.wx_pkg_id
+JOIN usage_snapshot AS s ON s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id)
+WHERE ?1 = '' OR v.app_id = ?1
+ORDER BY v.app_id, v.kind, p.source <> 'trial', p.ends_at IS NULL, p.ends_at, p.id;
+
+-- The same within a time, ?2 to ?3: between WeChat's last figures before it and its last ones in it. Of a pack
+-- that was first seen in it, since its beginning.
+-- name: reconciliation_within
+SELECT a.appid AS app_id, p.kind, p.id AS pack, p.wx_pkg_id, p.units, e.as_of, e.wx_all,
+  e.wx_used - coalesce(b.wx_used,
+    (SELECT o.units FROM pack_balance AS o WHERE o.pack = p.id AND o.account = 'before'), 0) AS wx_used,
+  e.last_consumption, coalesce(b.last_consumption, 0) AS first_consumption, b.as_of AS since
+FROM pack AS p
+JOIN app AS a ON a.id = p.app
+JOIN usage_snapshot AS e
+  ON e.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of < ?3)
+LEFT JOIN usage_snapshot AS b
+  ON b.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of < ?2)
+WHERE (?1 = '' OR a.appid = ?1) AND e.as_of >= ?2
+ORDER BY a.appid, p.kind, p.source <> 'trial', p.ends_at IS NULL, p.ends_at, p.id;
+
+-- The id of the first code that came at ?1 or later: ids grow with time, so one binary search.
+-- name: first_code_since
+WITH RECURSIVE search (low, high) AS (
+  SELECT 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
+  UNION ALL
+  SELECT iif(c.created_at < ?1, c.id + 1, s.low), iif(c.created_at < ?1, s.high, c.id)
+  FROM search AS s
+  JOIN consumption AS c ON c.id = (s.low + s.high) / 2
+  WHERE s.low < s.high
+)
+SELECT max(s.low) AS id FROM search AS s;
+
+-- Of the codes after ?2 up to ?3 those that were booked on pack ?1.
+-- name: codes_of_pack
+SELECT count(*) FILTER (WHERE c.state = 'ok') AS used, count(*) FILTER (WHERE c.state = 'lost') AS lost,
+  count(*) FILTER (WHERE c.state = 'in_doubt') AS doubt
+FROM consumption AS c
+WHERE c.id > ?2 AND c.id <= ?3 AND +c.pack = ?1;
+
+-- What is booked on packs that WeChat does not name, of app ?1 and kind ?2.
+-- name: units_elsewhere
+SELECT coalesce(sum(b.units), 0) AS units
+FROM pack AS p
+JOIN app AS a ON a.id = p.app
+JOIN pack_balance AS b ON b.pack = p.id AND b.account IN ('used', 'lost')
+WHERE a.appid = ?1 AND p.kind = ?2
+  AND NOT EXISTS (SELECT 1 FROM usage_snapshot AS s WHERE s.pack = p.id);
+
+-- The same of the codes after ?3 up to ?4.
+-- name: units_elsewhere_within
+SELECT count(*) AS units
+FROM consumption AS c
+JOIN pack AS p ON p.id = c.pack
+JOIN app AS a ON a.id = p.app
+WHERE c.id > ?3 AND c.id <= ?4 AND c.state IN ('ok', 'lost') AND a.appid = ?1 AND p.kind = ?2
+  AND NOT EXISTS (SELECT 1 FROM usage_snapshot AS s WHERE s.pack = p.id);
+
+-- WeChat's figures of pack ?1 before and after a gap, ?2 to ?3; they lag by up to ten minutes.
+-- name: figures_around
+SELECT coalesce(b.wx_used,
+    (SELECT o.units FROM pack_balance AS o WHERE o.pack = p.id AND o.account = 'before'), 0) AS used_at_first,
+  coalesce(b.last_consumption, 0) AS first_consumption, e.wx_used AS used_at_last,
+  e.last_consumption AS last_consumption
+FROM pack AS p
+LEFT JOIN usage_snapshot AS b
+  ON b.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of <= ?2)
+JOIN usage_snapshot AS e
+  ON e.id = coalesce(
+    (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of > ?2 AND n.as_of <= ?3 + 600000),
+    (SELECT min(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id AND n.as_of > ?2))
+WHERE p.id = ?1;
+
+-- Those that end after ?1 and begin before ?2.
+-- name: gaps_within
+SELECT g.since, g.until FROM gap AS g WHERE g.until > ?1 AND g.since < ?2 ORDER BY g.id;
+
+-- Of app ?1, kind ?2 and day ?3, or all of them; an event is counted when its code has not come in time.
+-- name: never_presented
+SELECT coalesce(sum(d.events), 0) AS codes
+FROM event_daily AS d
+JOIN app AS a ON a.id = d.app
+WHERE a.appid = ?1 AND d.kind = ?2 AND d.type = 'never_presented' AND (?3 = '' OR d.day = ?3);
+
+-- name: leaks_of_kind
+SELECT coalesce(sum(e.units), 0) AS units
+FROM entry AS e
+JOIN pack AS p ON p.id = e.pack
+JOIN app AS a ON a.id = p.app
+WHERE e.kind = 'leak' AND a.appid = ?1 AND p.kind = ?2;
+
+-- name: leaks_of_pack_since
+SELECT coalesce(sum(e.units), 0) AS units FROM entry AS e WHERE e.kind = 'leak' AND e.pack = ?1 AND e.at >= ?2;
+
+-- Codes that WeChat would not exchange, though it may have charged them: not those of wx.login, nor those of
+-- which this server had the number. ?3 and ?4 a time.
+-- name: rejected_codes
+SELECT count(*) AS codes
+FROM consumption AS c
+JOIN app AS a ON a.id = c.app
+WHERE c.state = 'rejected' AND coalesce(c.reason, 'unknown') IN ('unknown', 'expired')
+  AND a.appid = ?1 AND c.kind = ?2 AND c.created_at >= ?3 AND c.created_at < ?4;
+
+-- Every code of a time, ?2 to ?3, and every one that a page got and that has no row; in China's time.
+-- name: evidence
+SELECT a.appid AS app_id, c.kind AS kind,
+  strftime('%Y-%m-%dT%H:%M:%S+08:00', c.created_at / 1000 + 28800, 'unixepoch') AS came_at,
+  'code' AS what, c.state AS state,
+  CASE WHEN c.state IN ('ok', 'lost') THEN 'yes' WHEN c.state = 'free' THEN 'no' ELSE 'unknown' END AS charged,
+  p.wx_pkg_id AS wx_pkg_id, c.errcode AS errcode, c.rid AS rid, c.id AS id, c.request_id AS request_id,
+  c.out_id AS out_id, c.scene AS scene, c.client_env AS client_env,
+  strftime('%Y-%m-%dT%H:%M:%S+08:00', c.finished_at / 1000 + 28800, 'unixepoch') AS finished_at
+FROM consumption AS c
+JOIN app AS a ON a.id = c.app
+LEFT JOIN pack AS p ON p.id = c.pack
+WHERE (?1 = '' OR a.appid = ?1) AND c.created_at >= ?2 AND c.created_at < ?3
+UNION ALL
+SELECT a.appid, e.kind, strftime('%Y-%m-%dT%H:%M:%S+08:00', e.at / 1000 + 28800, 'unixepoch'),
+  'issued', 'never_presented', 'yes', NULL, NULL, NULL, NULL, NULL, NULL, e.scene, e.client_env, NULL
+FROM event AS e
+JOIN app AS a ON a.id = e.app
+WHERE e.type = 'issued' AND e.presented = 0 AND (?1 = '' OR a.appid = ?1) AND e.at >= ?2 AND e.at < ?3
+ORDER BY 1, 2, 3;
+
+-- For the metrics: a few rows of a few packs, of what is in doubt now, and of daily counts.
+
+-- name: metrics_units
+SELECT a.appid AS app_id, p.kind AS kind, b.account AS account, sum(b.units) AS units
+FROM pack AS p
+JOIN app AS a ON a.id = p.app
+JOIN pack_balance AS b ON b.pack = p.id
+WHERE b.account <> 'source'
+GROUP BY a.appid, p.kind, b.account
+ORDER BY a.appid, p.kind, b.account;
+
+-- Also of a mini program without doubts: a rule that compares has something to compare with.
+-- name: metrics_doubts
+SELECT a.appid AS app_id, k.kind AS kind, count(c.id) AS codes, min(c.finished_at) AS oldest_ms
+FROM app AS a
+CROSS JOIN (SELECT 'quick' AS kind UNION ALL SELECT 'realtime') AS k
+LEFT JOIN (
+  SELECT d.id, d.app, d.kind, d.finished_at FROM consumption AS d WHERE d.state = 'in_doubt'
+) AS c ON c.app = a.id AND c.kind = k.kind
+GROUP BY a.appid, k.kind
+ORDER BY a.appid, k.kind;
+
+-- name: metrics_events
+SELECT a.appid AS app_id, d.kind AS kind, d.type AS type, sum(d.events) AS events
+FROM event_daily AS d
+JOIN app AS a ON a.id = d.app
+GROUP BY a.appid, d.kind, d.type
+ORDER BY a.appid, d.kind, d.type;
+
+-- Of the seven days up to ?1, in unix milliseconds; days are China's.
+-- name: metrics_leaks
+SELECT a.appid AS app_id, d.kind AS kind,
+  sum(d.events) FILTER (WHERE d.type = 'issued') AS issued,
+  coalesce(sum(d.events) FILTER (WHERE d.type = 'never_presented'), 0) AS never_presented
+FROM event_daily AS d
+JOIN app AS a ON a.id = d.app
+WHERE d.day > date(?1 / 1000 + 8 * 3600, 'unixepoch', '-7 days') AND d.type IN ('issued', 'never_presented')
+GROUP BY a.appid, d.kind
+HAVING issued > 0
+ORDER BY a.appid, d.kind;

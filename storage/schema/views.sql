@@ -447,3 +447,19 @@ WHERE c.path = 'exchange' AND c.state IN ('sending', 'retryable', 'in_doubt')
   AND NOT EXISTS (
     SELECT 1 FROM live_code AS l WHERE l.code_key = c.code_key AND l.consumption = c.id
   );
+
+-- What operators were told without asking; ended_at is NULL while it is on, sent_at while no receiver has it.
+CREATE VIEW v_alarms AS
+SELECT
+  a.id AS alarm_id,
+  a.name AS alarm,
+  a.severity AS severity,
+  a.appid AS app_id,
+  a.kind AS kind,
+  a.what AS what,
+  a.step AS step,
+  a.facts AS facts,
+  strftime('%Y-%m-%dT%H:%M:%SZ', a.raised_at / 1000, 'unixepoch') AS raised_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', a.ended_at / 1000, 'unixepoch') AS ended_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', a.sent_at / 1000, 'unixepoch') AS sent_at
+FROM alarm AS a;

@@ -134,3 +134,46 @@ TEST_CASE("a mini program that is not served is nobody's") {
   Bench bench;
   CHECK_THROWS_AS(static_cast<void>(bench.all.of("wx-other")), std::logic_error);
 }
+
+TEST_CASE("WeChat's figures of an earlier run are told until it is asked anew, with their time") {
+  Bench bench;
+  core::WallTime const then = bench.clock.wall() - 2h;
+  app::MiniProgram& good = bench.all.of("wx-good");
+  CHECK(good.quota(core::Kind::quick, std::nullopt).level == core::QuotaLevel::unknown);
+  good.restore(core::UsageSnapshot{.appid = "wx-good",
+                                   .kind = core::Kind::quick,
+                                   .packs = {{.pkg_id = "", .all = 1000, .used = 990}},
+                                   .as_of = then});
+  CHECK(good.quota(core::Kind::quick, std::nullopt).level == core::QuotaLevel::low);
+  CHECK(good.quota(core::Kind::quick, std::nullopt).as_of == then);
+  CHECK(good.quota(core::Kind::realtime, std::nullopt).level == core::QuotaLevel::unknown);
+  REQUIRE(good.forecast(core::Kind::quick, {}));
+  CHECK(good.forecast(core::Kind::quick, {})->units_left == 10);
+}
+
+TEST_CASE("what operators should know of a mini program is its own") {
+  Bench bench;
+  core::AlarmObservation observed;
+  core::Spending const spending;
+  bench.all.of("wx-broken").observe(&spending, observed);
+  REQUIRE(observed.conditions.size() == 1);
+  CHECK(observed.conditions[0].subject.name == core::AlarmName::wechat_refused_configuration);
+  CHECK(observed.conditions[0].subject.appid == "wx-broken");
+  observed = {};
+  app::MiniProgram& good = bench.all.of("wx-good");
+  good.observe(&spending, observed);
+  CHECK(observed.conditions.empty());
+  bench.wechat.phone_replies.push_back(ScriptedWeChat::says(R"({"errcode":45011})"));
+  static_cast<void>(bench.consume("wx-good"));
+  good.restore(core::UsageSnapshot{.appid = "wx-good",
+                                   .kind = core::Kind::realtime,
+                                   .packs = {{.pkg_id = "A", .all = 1000, .used = 940}},
+                                   .as_of = bench.clock.wall()});
+  good.observe(&spending, observed);
+  REQUIRE(observed.conditions.size() == 2);
+  CHECK(observed.conditions[0].subject.name == core::AlarmName::calls_stopped);
+  CHECK(observed.conditions[0].facts.at("cause").as_string() == "rate_limited");
+  CHECK(observed.conditions[1].subject.name == core::AlarmName::quota_low);
+  CHECK(observed.conditions[1].subject.kind == "realtime");
+  CHECK(observed.units_given.size() == 1);
+}

@@ -24,7 +24,7 @@ class Stage {
     request.body = text;
     request.request_id = "r1";
     for (net::Route const& route : routes_) {
-      if (route.method == method && route.path == path) return run_task(route.handle(request));
+      if (route.method == method && route.path == path) return finished(route.handle(request));
     }
     FAIL("no such route");
     return {};
@@ -60,7 +60,15 @@ class Stage {
             refuse_all};
   }
 
-  StandingClock clock_;
+  net::Response finished(core::Task<net::Response> task) {
+    auto started = start(loop_, std::move(task));
+    loop_.restart();
+    loop_.run();
+    return std::move(started.value());
+  }
+
+  asio::io_context loop_{1};
+  ManualClock clock_{loop_};
   app::SandboxPage page_{{.clock = clock_, .wechat = wechat, .pages = public_listener()}, "wxdemo"};
   net::Admission anybody_ = [](net::Request const& /*request*/) { return std::nullopt; };
   std::vector<net::Route> routes_ = page_.routes(anybody_, anybody_);

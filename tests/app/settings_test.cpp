@@ -250,20 +250,46 @@ TEST_CASE("single events are kept for thirty days, or as long as is said, but no
     CHECK(names(refuse({}, complete({{"ONETAP_EVENTS_DAYS", wrong}})), "ONETAP_EVENTS_DAYS"));
 }
 
-TEST_CASE("a variable or flag that comes later stops the start instead of doing nothing") {
-  for (std::string_view const variable : planned_variables()) {
-    CAPTURE(variable);
-    std::string const by_variable = only_problem({}, complete({{std::string(variable), "1"}}));
-    CHECK(by_variable == std::string(variable) + ": this version does not have it yet; leave it unset");
-    std::string const by_flag = only_problem({flag_of(variable), "1"}, complete());
-    CHECK(by_flag.starts_with(std::string(variable) + " (" + flag_of(variable) + "): "));
+TEST_CASE("alarms go to an https URL, or to loopback, whose path stays secret") {
+  auto const target_of = [](std::string const& text) {
+    return *accept({}, complete({{"ONETAP_ALERT_URL", text}})).settings.alert;
+  };
+  CHECK_FALSE(accept({}, complete()).settings.alert);
+  net::AlertTarget const robot = target_of("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=abc");
+  CHECK(robot.tls);
+  CHECK(robot.host == "qyapi.weixin.qq.com");
+  CHECK(robot.port == 443);
+  CHECK(robot.path.reveal() == "/cgi-bin/webhook/send?key=abc");
+  CHECK(robot.format == net::AlertFormat::json);
+  net::AlertTarget const local = target_of("http://[::1]:9000");
+  CHECK_FALSE(local.tls);
+  CHECK(local.host == "::1");
+  CHECK(local.port == 9000);
+  CHECK(local.path.reveal() == "/");
+  CHECK(target_of("http://localhost:9?x=1").path.reveal() == "/?x=1");
+  for (std::string const wrong :
+       {"http://alerts.example.com/very-secret", "ftp://localhost/very-secret", "https://",
+        "https://user@host/very-secret", "https://host/#very-secret", "https://host:0/"}) {
+    std::string const line = only_problem({}, complete({{"ONETAP_ALERT_URL", wrong}}));
+    CHECK(line.starts_with("ONETAP_ALERT_URL: is not the URL of a receiver"));
+    CHECK(line.find("very-secret") == std::string::npos);
   }
 }
 
-TEST_CASE("nothing is both there and planned") {
-  for (Option const& option : options()) {
-    CHECK(std::ranges::find(planned_variables(), option.variable) == planned_variables().end());
-  }
+TEST_CASE("what is posted as JSON is signed with a secret, and a robot takes none") {
+  Environment environment =
+      complete({{"ONETAP_ALERT_URL", "https://a.example/"}, {"ONETAP_ALERT_SECRET", "sixteen-letters-"}});
+  ParsedSettings const parsed = accept({}, environment);
+  CHECK(parsed.settings.alert->secret.reveal() == "sixteen-letters-");
+  CHECK_FALSE(names(parsed.warnings, "ONETAP_ALERT_SECRET"));
+  CHECK(names(accept({}, complete({{"ONETAP_ALERT_URL", "https://a.example/"}})).warnings,
+              "ONETAP_ALERT_SECRET"));
+  environment["ONETAP_ALERT_FORMAT"] = "wecom";
+  CHECK(names(refuse({}, environment), "ONETAP_ALERT_SECRET"));
+  environment.erase("ONETAP_ALERT_SECRET");
+  CHECK(accept({}, environment).settings.alert->format == net::AlertFormat::wecom);
+  CHECK(names(refuse({}, complete({{"ONETAP_ALERT_SECRET", "sixteen-letters-"}})), "ONETAP_ALERT_SECRET"));
+  CHECK(names(refuse({}, complete({{"ONETAP_ALERT_FORMAT", "slack"}})), "ONETAP_ALERT_FORMAT"));
 }
 
 TEST_CASE("an unknown variable of ours is warned of, anybody else's is not") {

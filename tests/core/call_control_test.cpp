@@ -39,6 +39,8 @@ TEST_CASE(
   CHECK(bench.calls() == 5);
   CHECK(bench.ledger.rows.size() == 5);  // nothing was written for the sixth
   CHECK(bench.log_has("circuit_opened"));
+  CHECK(bench.control.statistics().position == core::CircuitBreaker::Position::open);
+  CHECK(bench.control.statistics().opened.front() == 1);  // untrusted_answers
 
   bench.will_answer_probe(0);
   bench.clock.advance(1s);
@@ -208,6 +210,8 @@ TEST_CASE("at most so many codes are under way; the others wait their turn, in o
   std::size_t const count = core::limits::wechat_calls_max + 2;
   for (std::size_t i = 0; i < count; ++i) exchanges.push_back(bench.begin_next());
   CHECK(bench.calls() == core::limits::wechat_calls_max);
+  CHECK(bench.control.statistics().under_way == core::limits::wechat_calls_max);
+  CHECK(bench.control.statistics().waiting == 2);
   for (std::size_t i = 0; i < count; ++i) bench.will_say_number();
   bench.wechat.let_go();
   bench.clock.settle();

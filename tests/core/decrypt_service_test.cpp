@@ -51,8 +51,15 @@ struct Bench {
   MemoryLedger ledger;
   MemorySessionStore sessions;
   core::crypto::Keyring keyring{data_key()};
-  core::DecryptService service{
-      {.clock = clock, .ledger = ledger, .sessions = sessions, .keyring = keyring, .log = log}};
+  std::vector<std::string> told;
+  core::DecryptService service{{.clock = clock,
+                                .ledger = ledger,
+                                .sessions = sessions,
+                                .keyring = keyring,
+                                .log = log,
+                                .answered = [this](std::string_view of, PhoneResult const& result) {
+                                  told.push_back(std::string(of) + (result.replayed ? " replayed" : ""));
+                                }}};
 
   void log_in(char const* openid, std::string const& session_key) {
     core::CallerKey const user = keyring.user_key(appid, openid);
@@ -132,6 +139,7 @@ TEST_CASE("encrypted data becomes a number, with one row and no call to WeChat")
   CHECK(row.phone_mask == "138****8000");
   CHECK(row.user == bench.keyring.user_key(appid, li));
   CHECK(row.kind == core::Kind::realtime);
+  CHECK(bench.told == std::vector<std::string>{appid});
 }
 
 TEST_CASE("the same data from the same user is replayed, whatever the session_keys are by now") {

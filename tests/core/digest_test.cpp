@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <boost/json/parse.hpp>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -17,9 +20,16 @@ std::string hex_hmac(std::string const& key, std::string_view message) {
   return to_hex(hmac_sha256(bytes_of(key), message));
 }
 
-TEST_CASE("SHA-256 gives FIPS 180's examples") {
-  CHECK(to_hex(sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  CHECK(to_hex(sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+TEST_CASE("SHA-256 gives what the page's package gives: FIPS 180's examples, and codes") {
+  std::ifstream file(ONETAP_SOURCE "/tests/vectors/digest.json");
+  std::string const text{std::istreambuf_iterator<char>(file), {}};
+  auto const vectors = boost::json::parse(text).at("vectors").as_array();
+  REQUIRE(vectors.size() > 5);
+  for (boost::json::value const& each : vectors) {
+    CAPTURE(std::string(each.at("name").as_string()));
+    CHECK(to_hex(sha256(std::string_view(each.at("text").as_string()))) ==
+          std::string_view(each.at("sha256").as_string()));
+  }
 }
 
 TEST_CASE("HMAC-SHA256 gives the test cases of RFC 4231") {

@@ -75,6 +75,17 @@ TEST_CASE("a user tells so many events in a minute, on whatever address, and oth
   CHECK(events.record(user(1), 50).has_value());
 }
 
+TEST_CASE("and so many in a day, however slowly they are told") {
+  Events events;
+  std::size_t told = 0;
+  for (; events.record(user(1), 50); told += 50) events.clock.advance(20s);
+  // While the day's were told, some of them came back: 3,000 in 20 minutes.
+  CHECK(told >= limits::events_per_user_per_day);
+  CHECK(told < limits::events_per_user_per_day + 100);
+  CHECK(events.record(user(1), 50).error().retry_after > 60s);
+  CHECK(events.record(user(2), 50).has_value());
+}
+
 TEST_CASE("without a session it is the address that tells so many") {
   Events events;
   for (std::size_t told = 0; told < limits::events_per_address_per_minute; told += 50)

@@ -104,6 +104,25 @@ inline std::array<unsigned char, 32> data_key() {
   return key;
 }
 
+/// Notes what it hears, as "settled quick ok none 40ms" and "answered number".
+class NotedExchanges final : public core::ExchangeObserver {
+ public:
+  void settled(core::Kind kind, core::State state, core::Answer const& answer,
+               core::SteadyTime::duration took) override {
+    auto const took_ms = std::chrono::duration_cast<core::milliseconds>(took).count();
+    heard.push_back("settled " + std::string(core::to_string(kind)) + " " +
+                    std::string(core::to_string(state)) + " " + std::to_string(answer.errcode.value_or(-1)) +
+                    " " + std::to_string(took_ms) + "ms");
+  }
+  void answered(core::PhoneResult const& result) override {
+    bool const is_number = std::holds_alternative<core::PhoneNumber>(result.answer);
+    heard.push_back(std::string(result.replayed ? "replayed " : "answered ") +
+                    (is_number ? "number" : "problem"));
+  }
+
+  std::vector<std::string> heard;
+};
+
 /// The real service on time that stands still, with a token at hand unless WeChat refuses one.
 struct Bench {
   asio::io_context loop;
@@ -127,6 +146,7 @@ struct Bench {
   core::ClockSkew skew;
   core::CallControl control{{.clock = clock, .wechat = wechat, .tokens = tokens, .skew = skew, .log = log},
                             appid};
+  NotedExchanges noted;
   core::ConsumeService service{{.clock = clock,
                                 .ledger = slow_ledger,
                                 .sessions = sessions,
@@ -134,7 +154,8 @@ struct Bench {
                                 .tokens = tokens,
                                 .calls = control,
                                 .keyring = keyring,
-                                .log = log},
+                                .log = log,
+                                .observer = &noted},
                                3s};
   std::optional<Started<bool>> keeper;
   std::optional<Started<bool>> prober;

@@ -24,6 +24,32 @@ TEST_CASE("a code becomes a number, with one call and one row") {
   CHECK(bench.service.in_flight() == 0);
 }
 
+TEST_CASE("who counts hears of each settlement once, and of each answer") {
+  using Heard = std::vector<std::string>;
+  Bench bench;
+  SUBCASE("a number, and the same again") {
+    bench.will_say_number();
+    (void)bench.consume("code-1", li);
+    CHECK(bench.noted.heard == Heard{"settled quick ok 0 0ms", "answered number"});
+    (void)bench.consume("code-1", li);
+    CHECK(bench.noted.heard.back() == "replayed number");
+    CHECK(bench.noted.heard.size() == 3);
+  }
+  SUBCASE("one exchange, and two who wait for it") {
+    bench.wechat.hold_answers = true;
+    bench.will_say_errcode(40029);
+    auto const first = bench.begin("code-1", li);
+    auto const second = bench.begin("code-1", li);
+    bench.clock.advance(40ms);
+    bench.wechat.let_go();
+    bench.clock.settle();
+    CHECK(bench.noted.heard.front() == "settled quick rejected 40029 40ms");
+    CHECK(std::ranges::count(bench.noted.heard, "answered problem") == 1);
+    CHECK(std::ranges::count(bench.noted.heard, "replayed problem") == 1);
+    CHECK(bench.noted.heard.size() == 3);
+  }
+}
+
 TEST_CASE("the intent is in the ledger before WeChat is called") {
   Bench bench;
   std::vector<State> seen;

@@ -271,6 +271,8 @@ TEST_CASE("a failed fetch answers its waiters at once, and others until the next
   bench.clock.advance(1s);
   CHECK(bench.token_now() == "token-1");
   CHECK(bench.wechat.token_requests == 2);
+  CHECK(bench.keeper.statistics().failed == 1);
+  CHECK(bench.keeper.statistics().fetched == 1);
 }
 
 TEST_CASE("a wrong secret is told apart from a failure, until WeChat answers otherwise") {
@@ -278,6 +280,8 @@ TEST_CASE("a wrong secret is told apart from a failure, until WeChat answers oth
   bench.will_say(R"({"errcode":40125,"errmsg":"invalid appsecret, rid: 66b5fb8f-0-0"})");
   bench.run();
   CHECK(bench.keeper.misconfigured());
+  CHECK(bench.keeper.statistics().misconfigured == 1);
+  CHECK_FALSE(bench.keeper.statistics().fetched_at.has_value());
   CHECK(bench.token_now() == "none");
   bench.clock.advance(29s);
   CHECK(bench.wechat.token_requests == 1);
@@ -294,6 +298,7 @@ TEST_CASE("a refused token is gone at once and replaced by the next") {
   bench.will_say(token_body("token-2", 7200));
   bench.keeper.drop(1);
   CHECK(bench.token_now() == "none");
+  CHECK(bench.keeper.statistics().dropped == 1);
   auto waiter = bench.get(3s);
   REQUIRE(waiter.done());
   REQUIRE(waiter.value().has_value());
@@ -410,6 +415,8 @@ TEST_CASE("a token that was fetched is kept, sealed, and the next start asks for
   next.keeper.restore(stored);
   next.run();
   CHECK(next.token_now() == "token-1");
+  CHECK(next.clock.steady() - next.keeper.statistics().fetched_at.value() == 1000s);
+  CHECK(next.keeper.statistics().expires_at.value() - next.clock.steady() == 6200s);
   CHECK(next.wechat.token_requests == 0);
   next.will_say(token_body("token-2", 7200));
   next.clock.advance(6200s - 300s);  // and it is replaced when its time has come

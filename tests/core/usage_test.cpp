@@ -174,6 +174,24 @@ TEST_CASE("what lasts only some days is low, however large its share") {
   CHECK(said(standing) == "low");
 }
 
+TEST_CASE("the figures are WeChat's, less what came since, and none before it has told") {
+  QuotaStanding standing({});
+  CHECK_FALSE(standing.figures(Kind::quick).has_value());
+  standing.observed(snapshot_of({in_force(1000, 900)}));
+  standing.counted(Kind::quick);
+  auto figures = standing.figures(Kind::quick);
+  REQUIRE(figures.has_value());
+  CHECK(figures->as_of == noon);
+  CHECK(figures->units == 1000);
+  CHECK(figures->left == 99);
+  CHECK_FALSE(figures->days_left.has_value());
+  standing.averaged(Kind::quick, 30);
+  CHECK(standing.figures(Kind::quick)->days_left == doctest::Approx(99));
+  for (int i = 0; i < 200; ++i) standing.counted(Kind::quick);
+  CHECK(standing.figures(Kind::quick)->left == 0);
+  CHECK_FALSE(standing.figures(Kind::realtime).has_value());
+}
+
 TEST_CASE("an account that is exempt from fees is never low") {
   QuotaStanding standing({});
   standing.observed(snapshot_of({}));

@@ -266,3 +266,60 @@ TEST_CASE("figures that the ledger could not take still tell the pages") {
   CHECK(bench.standing.quota(Kind::quick).level == QuotaLevel::ok);
   CHECK(bench.lines_with("usage_not_kept") == 2);
 }
+
+TEST_CASE("packs that the ledger does not take are told once, and so is a doubt that the figures ended") {
+  Bench bench;
+  bench.store.becomes.left_out = {{.pkg_id = "ZY1", .why = "units must be 1 to 1000000000"}};
+  bench.store.becomes.doubts_lost = {7};
+  bench.run();
+  bench.advance(300s);
+  CHECK(bench.rounds() == 2);
+  CHECK(bench.lines_with("usage_pack_left_out") == 2);  // once for each kind
+  CHECK(bench.lines_with(R"("pack":"ZY1","what":"units must be)") == 2);
+  CHECK(bench.lines_with("doubt_resolved") == 4);
+}
+
+TEST_CASE("whoever asks now waits for WeChat's figures, and takes those of a moment ago") {
+  Bench bench;
+  bench.run();
+  auto const ask = [&] { return start(bench.loop, bench.watch.ask_now(bench.clock.steady() + 8s)); };
+  auto fresh = ask();
+  bench.clock.settle();
+  CHECK(bench.rounds() == 1);
+  CHECK(fresh.value());
+  bench.advance(60s);
+  auto now = ask();
+  bench.clock.settle();
+  CHECK(bench.rounds() == 2);
+  CHECK(now.value());
+}
+
+TEST_CASE("whoever asks now is told when no figures come") {
+  Bench bench;
+  bench.run();
+  bench.advance(60s);
+  SUBCASE("WeChat refuses") { bench.charges.usual = ScriptedWeChat::says(R"({"errcode":-1})"); }
+  SUBCASE("the ledger takes none") { bench.store.accepts = false; }
+  SUBCASE("WeChat is silent") {
+    bench.charges.holds = true;
+    bench.charges.clock = &bench.clock;
+  }
+  auto asked = start(bench.loop, bench.watch.ask_now(bench.clock.steady() + 3s));
+  bench.advance(3s);
+  CHECK_FALSE(asked.value());
+  bench.charges.let_go();
+}
+
+TEST_CASE("why there are no figures can be asked, until there are some; each answer is told of") {
+  Bench bench;
+  bench.charges.replies.push_back(ScriptedWeChat::says(R"({"errcode":10120700})"));
+  bench.run();
+  CHECK(bench.watch.fault(Kind::quick) == UsageFault::not_entitled);
+  CHECK_FALSE(bench.watch.fault(Kind::realtime));
+  CHECK(to_string(UsageFault::not_entitled) == "not_entitled");
+  bench.watch.ask_soon();
+  bench.advance(limits::usage_interval_min);
+  CHECK_FALSE(bench.watch.fault(Kind::quick));
+  REQUIRE(bench.standing.snapshot(Kind::quick) != nullptr);
+  CHECK(bench.standing.snapshot(Kind::quick)->units() == 1000);
+}

@@ -36,7 +36,8 @@ struct LobbyBench {
   LobbyBench(LobbyBench const&) = delete;
   LobbyBench& operator=(LobbyBench const&) = delete;
   ~LobbyBench() {
-    lobby.close();
+    lobby.shut();
+    lobby.send_all_away();
     clock.settle();
     CHECK(tasks.size() == 0);
   }
@@ -164,11 +165,27 @@ TEST_CASE("a newcomer holds its address's place for as long as it waits, and tak
   CHECK(bench.addresses.addresses() == 0);
 }
 
+TEST_CASE("who waits in a lobby that is shut may still speak, and its task ends with the last one") {
+  LobbyBench bench;
+  tcp::socket speaking = bench.come();
+  tcp::socket silent = bench.come();
+  bench.lobby.shut();
+  bench.clock.settle();
+  CHECK(is_open(silent));
+  speaking.send(asio::buffer("x", 1));
+  bench.await_spoken(1);
+  CHECK(bench.tasks.size() == 1);
+  bench.clock.advance(lobby_time);
+  CHECK_FALSE(is_open(silent));
+  CHECK(bench.tasks.size() == 0);
+}
+
 TEST_CASE("a lobby that closes sends all away, and then its task ends") {
   LobbyBench bench;
   std::vector<tcp::socket> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(bench.come());
-  bench.lobby.close();
+  bench.lobby.shut();
+  bench.lobby.send_all_away();
   CHECK(bench.tasks.size() == 1);
   bench.clock.settle();
   CHECK(bench.tasks.size() == 0);
@@ -181,7 +198,8 @@ TEST_CASE("who speaks while the lobby closes is too late") {
   LobbyBench bench;
   tcp::socket client = bench.come();
   client.send(asio::buffer("x", 1));
-  bench.lobby.close();
+  bench.lobby.shut();
+  bench.lobby.send_all_away();
   bench.clock.settle();
   CHECK(bench.lobby.size() == 0);
   CHECK(bench.spoken.empty());

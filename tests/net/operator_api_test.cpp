@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <boost/json/parse.hpp>
 
 #include "net/api/routes.hpp"
@@ -45,17 +46,68 @@ class NotedUpkeep final : public core::LedgerUpkeep {
   admin::Answer answer{boost::system::in_place_value, admin::Done{.id = 0, .count = 3, .sentence = "copied"}};
 };
 
+/// Notes which day was asked for, and whether WeChat was.
+class NotedReconciliations final : public core::Reconciliations {
+ public:
+  [[nodiscard]] core::Task<bool> ask_wechat() override {
+    ++asked;
+    co_return answers;
+  }
+  [[nodiscard]] core::Task<core::Result<std::string, admin::Refusal>> compare(std::string day) override {
+    days.push_back(std::move(day));
+    co_return compared;
+  }
+
+  int asked = 0;
+  bool answers = true;
+  std::vector<std::string> days;
+  core::Result<std::string, admin::Refusal> compared{boost::system::in_place_value, "[{\"pack\": 2}]"};
+};
+
+/// Notes what it was asked, and answers what the test wants.
+class NotedReports final : public core::OperatorReports {
+ public:
+  [[nodiscard]] core::Task<core::Result<std::string, admin::Refusal>> answer(
+      core::ReportQuestion question) override {
+    questions.push_back(std::move(question));
+    co_return given;
+  }
+
+  std::vector<core::ReportQuestion> questions;
+  core::Result<std::string, admin::Refusal> given{boost::system::in_place_value, R"({"as_of":"now"})"};
+};
+
+constexpr std::array page_files{core::EmbeddedFile{.path = "index.html", .text = "<!doctype html>"},
+                                core::EmbeddedFile{.path = "css/page.css", .text = "body{}"},
+                                core::EmbeddedFile{.path = "js/main.js", .text = "start()"}};
+
 struct Stage {
   explicit Stage(std::optional<core::OperatorToken> token = std::nullopt, std::string address = "127.0.0.1")
       : api(ledger, upkeep, clock, log, {.token = std::move(token), .address = std::move(address)}),
-        router(net::operator_routes(api, [] { return std::vector<std::string>(); })) {}
+        dashboard(
+            reports, [] { return std::string(R"({"revision":"1"})"); }, page_files),
+        router(net::operator_routes(
+            {.operators = api,
+             .unreadiness = [] { return std::vector<std::string>(); },
+             .reconciliation = &reconciliation,
+             .dashboard = &dashboard,
+             .metrics_text = []() -> core::Task<std::string> { co_return "onetap_build_info 1\n"; }})) {}
+
+  net::Response get(std::string const& path, std::string const& query = {},
+                    std::vector<net::Header> headers = {}) {
+    return ask("GET", path, query, {}, std::move(headers));
+  }
 
   net::Response post(std::string const& path, std::string const& body,
                      std::vector<net::Header> headers = {}) {
+    return ask("POST", path, {}, body, std::move(headers));
+  }
+  net::Response ask(std::string_view method, std::string const& path, std::string const& query,
+                    std::string const& body, std::vector<net::Header> headers) {
     if (headers.empty()) headers = {{.name = "Host", .value = "127.0.0.1:8444"}};
-    net::Request request{.method = "POST", .path = path, .query = {}, .headers = headers, .body = body};
+    net::Request request{.method = method, .path = path, .query = query, .headers = headers, .body = body};
     request.request_id = "r-1";
-    net::Router::Match const match = router.match("POST", path);
+    net::Router::Match const match = router.match(method, path);
     REQUIRE(match.route != nullptr);
     if (auto refused = match.route->admit(request)) return *refused;
     auto handled = start(loop, match.route->handle(request));
@@ -74,7 +126,11 @@ struct Stage {
                 core::LogLevel::error, [] { return core::WallTime{}; }};
   NotedAdmin ledger;
   NotedUpkeep upkeep;
+  NotedReconciliations reconciliations;
+  net::ReconciliationApi reconciliation{reconciliations};
+  NotedReports reports;
   net::OperatorApi api;
+  net::DashboardApi dashboard;
   net::Router router;
 };
 
@@ -100,6 +156,61 @@ TEST_CASE("a doubt is resolved by its id, as lost or free, with a note") {
   CHECK(act.as == core::State::free);
   CHECK(act.note == "usage did not move");
   CHECK(stage.ledger.commands.front().at == stage.clock.wall());
+}
+
+TEST_CASE("a leak and a refund are booked with their notes; without units a refund takes all") {
+  SUBCASE("leak") {
+    Stage stage;
+    CHECK(stage.post("/api/commands/leak", R"({"pack":2,"units":3,"note":"the bill"})").status == 200);
+    auto const act = only_act<admin::BookLeak>(stage);
+    CHECK(act.pack == 2);
+    CHECK(act.units == 3);
+    CHECK(act.note == "the bill");
+  }
+  SUBCASE("refund") {
+    Stage stage;
+    CHECK(stage.post("/api/commands/refund", R"({"pack":2,"note":"bought twice"})").status == 200);
+    CHECK_FALSE(only_act<admin::BookRefund>(stage).units.has_value());
+    CHECK(only_act<admin::BookRefund>(stage).note == "bought twice");
+  }
+  SUBCASE("never without a note") {
+    Stage stage;
+    for (std::string const path : {"/api/commands/leak", "/api/commands/refund"}) {
+      CHECK(stage.post(path, R"({"pack":2,"units":3})").status == 400);
+      CHECK(stage.post(path, R"({"pack":2,"units":3,"note":""})").status == 400);
+    }
+    CHECK(stage.ledger.commands.empty());
+  }
+}
+
+TEST_CASE(
+    "WeChat's count is shown beside the ledger's, of a day or of all; WeChat is asked when that is wanted") {
+  Stage stage;
+  CHECK(stage.get("/api/reconciliation").body == R"([{"pack": 2}])");
+  CHECK(stage.get("/api/reconciliation", "day=2026-11-22").status == 200);
+  CHECK(stage.reconciliations.days == std::vector<std::string>{"", "2026-11-22"});
+  CHECK(stage.reconciliations.asked == 0);
+  json::value const compared = json::parse(stage.post("/api/reconcile", "{}").body);
+  CHECK(compared.at("asked").as_bool());
+  CHECK(compared.at("packs").at(0).at("pack").as_int64() == 2);
+  CHECK(stage.reconciliations.asked == 1);
+  stage.reconciliations.answers = false;
+  json::value const asked = json::parse(stage.post("/api/reconcile", R"({"askOnly":true})").body);
+  CHECK_FALSE(asked.at("asked").as_bool());
+  CHECK(asked.as_object().if_contains("packs") == nullptr);
+}
+
+TEST_CASE("what cannot be compared is said with the status that fits") {
+  Stage stage;
+  auto const refused = [](admin::Refusal::Kind kind) {
+    return core::Result<std::string, admin::Refusal>(boost::system::in_place_error,
+                                                     admin::Refusal{.kind = kind, .sentence = "why"});
+  };
+  stage.reconciliations.compared = refused(admin::Refusal::Kind::invalid);
+  CHECK(stage.get("/api/reconciliation", "day=yesterday").status == 400);
+  stage.reconciliations.compared = refused(admin::Refusal::Kind::unavailable);
+  CHECK(stage.get("/api/reconciliation").status == 503);
+  CHECK(stage.post("/api/reconcile", R"({"askOnly":7})").status == 400);
 }
 
 TEST_CASE("what cannot be meant is refused before the ledger hears of it") {
@@ -252,6 +363,118 @@ TEST_CASE("with a token set, nothing under /api goes without it") {
   }
   CHECK(stage.upkeep.backups.empty());
   CHECK(stage.upkeep.new_key_files.empty());
+  CHECK(stage.router.match("GET", "/metrics").route->admit != nullptr);
   CHECK(stage.router.match("GET", "/healthz").route->admit == nullptr);
   CHECK(stage.router.match("GET", "/readyz").route->admit == nullptr);
+}
+
+namespace {
+
+std::string header_of(net::Response const& response, std::string_view name) {
+  for (auto const& [field, value] : response.headers) {
+    if (field == name) return value;
+  }
+  return {};
+}
+
+std::vector<net::Header> const from_browser{{.name = "Host", .value = "127.0.0.1:8444"}};
+
+}  // namespace
+
+TEST_CASE("the page comes with a policy that lets nothing in from elsewhere, and nothing inline") {
+  Stage stage;
+  for (std::string const path : {"/", "/css/page.css", "/js/main.js"}) {
+    CAPTURE(path);
+    net::Response const response = stage.get(path);
+    CHECK(response.status == 200);
+    std::string const policy = header_of(response, "Content-Security-Policy");
+    CHECK(policy.starts_with("default-src 'none'; "));
+    CHECK(policy.find("unsafe") == std::string::npos);
+    CHECK(policy.find("frame-ancestors 'none'") != std::string::npos);
+    CHECK(policy.find("base-uri 'none'; form-action 'none'") != std::string::npos);
+    CHECK(header_of(response, "Referrer-Policy") == "no-referrer");
+    CHECK(header_of(response, "Cross-Origin-Resource-Policy") == "same-origin");
+  }
+  CHECK(stage.get("/").content_type == "text/html; charset=utf-8");
+  CHECK(stage.get("/").body == "<!doctype html>");
+  CHECK(stage.get("/css/page.css").content_type == "text/css; charset=utf-8");
+  CHECK(stage.get("/js/main.js").content_type == "text/javascript; charset=utf-8");
+}
+
+TEST_CASE("only the page's own files are served") {
+  Stage const stage;
+  for (std::string const path : {"/index.html", "/js/", "/js/other.js", "/js/../index.html", "//"}) {
+    CAPTURE(path);
+    CHECK(stage.router.match("GET", path).route == nullptr);
+  }
+  CHECK(stage.router.match("POST", "/").refusal == net::Refusal::method_not_allowed);
+}
+
+TEST_CASE(
+    "with a token the page itself is served without it, so that a browser can ask for it; data is not") {
+  Stage stage(core::OperatorToken("opensesame"));
+  CHECK(stage.get("/").status == 200);
+  CHECK(stage.get("/js/main.js").status == 200);
+  for (std::string const path :
+       {"/api/live", "/api/summary", "/api/history", "/api/consumptions", "/api/packs"}) {
+    CAPTURE(path);
+    net::Response const refused = stage.get(path);
+    CHECK(refused.status == 401);
+    CHECK(header_of(refused, "WWW-Authenticate") == "Bearer");
+  }
+  CHECK(stage.reports.questions.empty());
+  std::vector<net::Header> with_token = from_browser;
+  with_token.push_back({.name = "Authorization", .value = "Bearer opensesame"});
+  CHECK(stage.get("/api/summary", {}, with_token).status == 200);
+  CHECK(stage.get("/api/live", {}, with_token).body == R"({"revision":"1"})");
+}
+
+TEST_CASE("the page, too, is only for those who speak to this listener by its own name") {
+  Stage stage;
+  CHECK(stage.get("/", {}, {{.name = "Host", .value = "evil.example"}}).status == 403);
+  std::vector<net::Header> foreign = from_browser;
+  foreign.push_back({.name = "Origin", .value = "https://evil.example"});
+  CHECK(stage.get("/", {}, foreign).status == 403);
+  CHECK(stage.get("/api/summary", {}, foreign).status == 403);
+}
+
+TEST_CASE("a history is of one mini program and kind") {
+  Stage stage;
+  for (std::string const query :
+       {"", "app=wx1", "kind=quick", "app=wx1&kind=slow", "app=&kind=quick", "app=wx1&kind="}) {
+    CAPTURE(query);
+    CHECK(stage.get("/api/history", query).status == 400);
+  }
+  CHECK(stage.reports.questions.empty());
+  CHECK(stage.get("/api/history", "app=wx1&kind=realtime").body == R"({"as_of":"now"})");
+  REQUIRE(stage.reports.questions.size() == 1);
+  CHECK(stage.reports.questions.front().about == core::ReportQuestion::About::history);
+  CHECK(stage.reports.questions.front().appid == "wx1");
+  CHECK(stage.reports.questions.front().kind == core::Kind::realtime);
+}
+
+TEST_CASE("a list of consumptions has at most 200 rows") {
+  Stage stage;
+  for (std::string const query :
+       {"limit=0", "limit=201", "limit=-1", "limit=many", "limit=5x", "kind=slow"}) {
+    CAPTURE(query);
+    CHECK(stage.get("/api/consumptions", query).status == 400);
+  }
+  CHECK(stage.get("/api/consumptions").status == 200);
+  CHECK(stage.get("/api/consumptions", "limit=200&app=wx1&kind=quick").status == 200);
+  REQUIRE(stage.reports.questions.size() == 2);
+  CHECK(stage.reports.questions.front().rows_max == 50);
+  CHECK_FALSE(stage.reports.questions.front().kind.has_value());
+  CHECK(stage.reports.questions.back().rows_max == 200);
+  CHECK(stage.reports.questions.back().appid == "wx1");
+}
+
+TEST_CASE("what cannot be read now is said in a sentence, not as an empty page") {
+  Stage stage;
+  stage.reports.given = {boost::system::in_place_error,
+                         admin::Refusal{.kind = admin::Refusal::Kind::unavailable,
+                                        .sentence = "reading the ledger took too long"}};
+  net::Response const response = stage.get("/api/packs");
+  CHECK(response.status == 503);
+  CHECK(json::parse(response.body).at("detail").as_string() == "reading the ledger took too long");
 }

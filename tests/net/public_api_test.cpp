@@ -35,14 +35,18 @@ struct Surface : GateBench {
               .seed = "seed"}),
         phone([this](std::string_view) -> core::ConsumeService& { return consuming; }, decrypting, gate,
               keyring, {.send_openid = send_openid}),
-        router(
-            net::public_routes({.gate = gate,
-                                .load = load,
-                                .sessions = session_api,
-                                .phone = phone,
-                                .push = push_api,
-                                .quota = [this](std::string_view, core::Kind, auto const&) { return quota; },
-                                .events = events_api})) {}
+        router(net::public_routes({.gate = gate,
+                                   .load = load,
+                                   .sessions = session_api,
+                                   .phone = phone,
+                                   .push = push_api,
+                                   .quota =
+                                       [this](std::string_view, core::Kind, auto const& user) {
+                                         quota_user = user;
+                                         return quota;
+                                       },
+                                   .keyring = keyring,
+                                   .events = events_api})) {}
 
   struct Sent {
     std::string_view method = "POST";
@@ -90,6 +94,7 @@ struct Surface : GateBench {
   }
 
   core::Quota quota;
+  std::optional<core::CallerKey> quota_user;  // whose was asked for last
   MemoryLedger ledger;
   core::ClockSkew skew;
   core::CallControl calls{{.clock = clock, .wechat = wechat, .tokens = tokens, .skew = skew, .log = log},
@@ -393,6 +398,23 @@ TEST_CASE("a kind that there is not is refused") {
   Surface::Sent const ask{
       .method = "GET", .target = "/phone/quota?x=1&kind=realtime", .body = "", .media_type = ""};
   CHECK(json::parse(surface.send(ask).body).at("kind").as_string() == "realtime");
+}
+
+TEST_CASE("a backend asks for the quota of the user whom it names; a page cannot name one") {
+  Surface surface(core::VerifyLevel::origin);
+  auto const ask = [&](std::string const& query, bool is_backend) {
+    Surface::Sent sent{.method = "GET", .target = "/phone/quota" + query, .body = "", .media_type = ""};
+    std::string const token = "Bearer " + std::string(service_token);
+    if (is_backend) sent.headers = {authorized(token)};
+    return surface.send(sent);
+  };
+  CHECK(ask("?openid=o-li", true).status == 200);
+  CHECK(surface.quota_user == surface.keyring.user_key(Surface::appid, "o-li"));
+  CHECK(ask("", true).status == 200);
+  CHECK_FALSE(surface.quota_user.has_value());
+  CHECK(code_of(ask("?openid=", true)) == "INVALID_REQUEST");
+  CHECK(ask("?openid=o-li", false).status == 200);
+  CHECK_FALSE(surface.quota_user.has_value());
 }
 
 namespace {

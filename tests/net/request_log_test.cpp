@@ -119,6 +119,26 @@ TEST_CASE("whatever a stranger is answered without any work leaves one line a mi
   }
 }
 
+TEST_CASE("who counts hears of each answer: its route's place, its status and its problem") {
+  std::vector<std::string> heard;
+  auto const note = [&](net::AnsweredRequest const& request) {
+    heard.push_back(std::to_string(request.route) + " " + std::to_string(request.status) + " " +
+                    std::string(request.problem));
+  };
+  ServerBench bench(false, {.observe = note});
+  auto const ask = [](ServerBench& asked) -> core::Task<> {
+    for (std::string const& request : {get("/hello"), get("/nothing"), post("/gate", "{}"),
+                                       std::string("nonsense\r\n\r\n"), get("/limited")}) {
+      RawPeer client = co_await asked.connect();
+      Received const answer = co_await client.ask(request);
+      CHECK(answer.status() != 0);
+    }
+  };
+  bench.run(ask(bench));
+  // 15 routes are there: the 15th place is that of requests that fit none.
+  CHECK(heard == std::vector<std::string>{"0 200 ", "15 404 ", "5 403 ", "15 400 ", "13 429 RATE_LIMITED"});
+}
+
 TEST_CASE("what was done, and what failed, keeps its line") {
   ServerBench bench;
   bench.log.set_level(core::LogLevel::info);

@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <array>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <string>
 #include <vector>
 
@@ -328,6 +332,67 @@ TEST_CASE("stop ends idle connections at once and busy ones after their answer")
     };
     bench.run(test());
   }
+}
+
+TEST_CASE("who has connected when the server stops is still answered, once") {
+  for (bool const with_tls : {false, true}) {
+    CAPTURE(with_tls);
+    ServerBench bench(with_tls);
+    auto test = [&bench]() -> core::Task<> {
+      RawPeer client = co_await bench.connect();  // with TLS its handshake is done, too
+      while (bench.server->connections() == 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+      bench.server->stop();
+      Received const answer = co_await client.ask(get("/hello"));
+      CHECK(answer.status() == 200);
+      CHECK(answer.header("Connection") == "close");
+      client.stream().close();
+      bool const drained = co_await bench.server->drain(bench.clock.steady() + patience);
+      CHECK(drained);
+    };
+    bench.run(test());
+  }
+}
+
+TEST_CASE("who has connected and says nothing holds up a stop for its last word, no longer") {
+  ServerBench bench;
+  auto test = [&bench]() -> core::Task<> {
+    RawPeer silent = co_await bench.connect();
+    while (bench.server->connections() == 0) co_await bench.clock.sleep_until(bench.clock.steady() + 1ms);
+    bench.server->stop();
+    bool const drained = co_await bench.server->drain(bench.clock.steady() + limits::drain_time);
+    CHECK(drained);
+    bool const ended = co_await silent.ends();
+    CHECK(ended);
+  };
+  bench.run(test());
+}
+
+TEST_CASE("an inherited socket listens on when its server stops, and the next one answers who waited") {
+  asio::io_context holder;
+  asio::ip::tcp::acceptor held(holder, {asio::ip::make_address("127.0.0.1"), 0});
+  auto const inherited = [&held] {
+    net::HttpServerOptions options;
+    options.port = held.local_endpoint().port();
+    options.inherited_socket = ::dup(held.native_handle());
+    return options;
+  };
+  {
+    ServerBench first(false, inherited());
+    CHECK(first.port == held.local_endpoint().port());
+    first.run([]() -> core::Task<> { co_return; }());
+  }
+  asio::ip::tcp::socket waiting(holder);
+  waiting.connect(held.local_endpoint());
+  std::string const request = get("/hello");
+  asio::write(waiting, asio::buffer(request));
+  ServerBench second(false, inherited());
+  auto test = [&second]() -> core::Task<> {
+    while (second.handled.empty()) co_await second.clock.sleep_until(second.clock.steady() + 1ms);
+  };
+  second.run(test());
+  std::array<char, 12> answer{};
+  asio::read(waiting, asio::buffer(answer));
+  CHECK(std::string_view(answer.data(), answer.size()) == "HTTP/1.1 200");
 }
 
 TEST_CASE("a client that leaves while its request is handled does not stop the handler") {

@@ -277,6 +277,60 @@ TEST_CASE("a month in which nothing moved shows what a pack carries over") {
   office.check_verified();
 }
 
+TEST_CASE("a leak is lost without a code, at what the pack's units cost, and never without a note") {
+  Office office;
+  office.spend(1, 1);
+  std::int64_t const pack = office.add(10, 300'000).id;
+  using Kind = admin::Refusal::Kind;
+  CHECK(office.refused(admin::BookLeak{.pack = pack, .units = 2, .note = ""}) == Kind::invalid);
+  CHECK(office.refused(admin::BookLeak{.pack = pack, .units = 0, .note = "n"}) == Kind::invalid);
+  CHECK(office.refused(admin::BookLeak{.pack = pack, .units = 10, .note = "n"}) == Kind::conflict);
+  CHECK(office.refused(admin::BookLeak{.pack = 99, .units = 1, .note = "n"}) == Kind::not_found);
+  CHECK(office.refused(admin::BookLeak{.pack = overdraft_pack, .units = 1, .note = "n"}) == Kind::conflict);
+  admin::Done const done = office.done(admin::BookLeak{.pack = pack, .units = 2, .note = "double taps"});
+  CHECK(done.id == pack);
+  CHECK(done.count == 2);
+  CHECK(office.balance(pack, "available") == "7/210000");
+  CHECK(office.balance(pack, "lost") == "2/60000");
+  CHECK(office.value("SELECT note FROM entry WHERE kind = 'leak'") == "double taps");
+  office.check_verified();
+}
+
+TEST_CASE("a leak of a pack that has expired takes what expired") {
+  Office office;
+  admin::AddPack act{.appid = "wx0000000000000001", .units = 10, .price_micro_yuan = 300'000};
+  act.ends = office.tested.now() + 1h;
+  office.spend(1, 1);
+  std::int64_t const pack = office.done(act).id;
+  office.tested.pass(2h);
+  office.tested.maintain();
+  CHECK(office.balance(pack, "expired") == "9/270000");
+  office.done(admin::BookLeak{.pack = pack, .units = 2, .note = "the bill"});
+  CHECK(office.balance(pack, "expired") == "7/210000");
+  CHECK(office.balance(pack, "lost") == "2/60000");
+  CHECK(office.balance(pack, "available") == "0/0");
+  office.check_verified();
+}
+
+TEST_CASE("a refund takes what is left of a pack, or a part of it, and its money") {
+  Office office;
+  office.spend(1, 1);
+  std::int64_t const pack = office.add(10, 300'000).id;
+  using Kind = admin::Refusal::Kind;
+  CHECK(office.refused(admin::BookRefund{.pack = pack, .units = 1, .note = ""}) == Kind::invalid);
+  CHECK(office.refused(admin::BookRefund{.pack = pack, .units = 10, .note = "n"}) == Kind::conflict);
+  CHECK(office.refused(admin::BookRefund{.pack = 99, .units = {}, .note = "n"}) == Kind::not_found);
+  CHECK(office.refused(admin::BookRefund{.pack = overdraft_pack, .units = {}, .note = "n"}) ==
+        Kind::conflict);
+  CHECK(office.done(admin::BookRefund{.pack = pack, .units = 4, .note = "agreed"}).count == 4);
+  CHECK(office.balance(pack, "refunded") == "4/120000");
+  CHECK(office.done(admin::BookRefund{.pack = pack, .units = {}, .note = "the rest"}).count == 5);
+  CHECK(office.balance(pack, "available") == "0/0");
+  CHECK(office.balance(pack, "used") == "1/30000");
+  CHECK(office.refused(admin::BookRefund{.pack = pack, .units = {}, .note = "n"}) == Kind::conflict);
+  office.check_verified();
+}
+
 TEST_CASE("packs that can't be are refused") {
   Office office;
   office.spend(1, 1);

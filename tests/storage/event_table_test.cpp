@@ -172,7 +172,7 @@ TEST_CASE("a code's trace is what pages told of it, and the consumption that had
   pages.issue("ahead", 2, -60s);
   pages.tell({pages.event("other", core::EventType::denied, 3)});
   core::WallTime const told = pages.tested.now();
-  CHECK(pages.trace(1).issued == told - 90s);
+  CHECK(pages.trace(1).issued == told - 30s);  // its clock may be a minute behind
   CHECK(pages.trace(2).issued == told);
   CHECK_FALSE(pages.trace(3).issued.has_value());
 
@@ -185,7 +185,7 @@ TEST_CASE("a code's trace is what pages told of it, and the consumption that had
   REQUIRE(trace.used.has_value());
   CHECK(trace.used->request_id == "request-1");
   CHECK(trace.used->at == consumed);
-  CHECK(trace.issued == told - 90s);
+  CHECK(trace.issued == told - 30s);
   CHECK_FALSE(pages.trace(2).used.has_value());  // WeChat refused it then, too
 }
 

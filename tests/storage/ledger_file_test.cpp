@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -31,11 +32,36 @@ struct Place {
 
 }  // namespace
 
-TEST_CASE("a new ledger is its owner's alone to read") {
+TEST_CASE("a new ledger is for its group to read where the umask lets it, and never for others") {
+  struct Umask {
+    explicit Umask(::mode_t mask) : before(::umask(mask)) {}
+    ~Umask() { ::umask(before); }
+    ::mode_t before;
+  };
+  auto const mode_under = [](::mode_t mask) {
+    Umask const umask(mask);
+    Place place;
+    storage::LedgerFile const file = opened(place.options());
+    auto const mode = [&](char const* suffix) {
+      return static_cast<unsigned>(std::filesystem::status(place.path.string() + suffix).permissions());
+    };
+    CHECK(mode("-wal") == mode(""));
+    CHECK(mode("-shm") == mode(""));
+    return mode("");
+  };
+  CHECK(mode_under(0077) == 0600U);
+  CHECK(mode_under(0027) == 0640U);
+  CHECK(mode_under(0) == 0640U);
+}
+
+TEST_CASE("a ledger that was closed keeps its log, empty, for readers who may not make one") {
   Place place;
   place.make();
-  auto const mode = std::filesystem::status(place.path).permissions();
-  CHECK(mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+  CHECK(std::filesystem::file_size(place.path.string() + "-wal") == 0);
+  CHECK(std::filesystem::exists(place.path.string() + "-shm"));
+  auto reports = storage::Reports::open(place.path);
+  REQUIRE(reports.has_value());
+  CHECK(reports->verify(false).is_clean());
 }
 
 TEST_CASE("a second writer is refused with the first one's process id") {

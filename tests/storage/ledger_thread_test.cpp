@@ -182,9 +182,15 @@ TEST_CASE("an erased number is gone from the database's pages and from the WAL")
     tested.pass(10min);
     tested.maintain();
     CHECK_FALSE(tested.thread().statistics().wal_truncated);
+    auto const since = tested.thread().statistics().wal_kept_since;
+    CHECK(since == tested.clock().steady());
+    tested.pass(1min);
+    tested.maintain();
+    CHECK(tested.thread().statistics().wal_kept_since == since);
     reader.run("COMMIT");
     tested.maintain();
     CHECK(tested.thread().statistics().wal_truncated);
+    CHECK_FALSE(tested.thread().statistics().wal_kept_since.has_value());
     CHECK(bytes_of(tested.path()).find(mark) == std::string::npos);
     CHECK(bytes_of(wal).find(mark) == std::string::npos);
   }

@@ -114,7 +114,7 @@ TEST_CASE("the statement of every exchange finds its row by key, without a scan 
 TEST_CASE("usage and events look at the history by row id only, and at each other by key") {
   RawLedger raw;
   auto const statements = storage::named_statements(storage::sql_file("observations.sql"));
-  REQUIRE(statements.size() == 12);
+  REQUIRE(statements.size() == 17);
   for (auto const& [name, sql] : statements) {
     if (name.find("insert") != std::string_view::npos) continue;  // as above; observations_test runs them
     for (std::string const& step : plan_of(raw.connection, sql)) {
@@ -142,6 +142,19 @@ TEST_CASE("reconciliation looks at the codes since WeChat's answer, not at those
     CHECK_FALSE(looks_at_the_history(step));
     CHECK(step.find("SEARCH c USING AUTOMATIC") == std::string::npos);
     CHECK(step.find("SCAN n") == std::string::npos);
+  }
+}
+
+TEST_CASE("the operators' page, which asks again and again, enters the history by row id") {
+  RawLedger raw;
+  auto const statements = storage::named_statements(storage::sql_file("dashboard.sql"));
+  REQUIRE(statements.size() == 13);
+  for (auto const& [name, sql] : statements) {
+    for (std::string const& step : plan_of(raw.connection, sql)) {
+      CAPTURE(name);
+      CAPTURE(step);
+      CHECK_FALSE(looks_at_the_history(step));
+    }
   }
 }
 

@@ -60,6 +60,7 @@ TEST_CASE("the views have exactly the columns that operators were promised, and 
       {"v_funnel",
        "app_id day kind taps issued denied no_quota privacy_denied consumed failed fallback never_presented"},
       {"v_verify", "rule id detail"},
+      {"v_alarms", "alarm_id alarm severity app_id kind what step facts raised_at ended_at sent_at"},
   };
   RawLedger raw;
   std::map<std::string, std::string> views;

@@ -21,9 +21,15 @@ class Office {
   bool told(std::vector<PackUsage> packs) {
     core::UsageSnapshot snapshot{
         .appid = appid, .kind = core::Kind::quick, .packs = std::move(packs), .as_of = tested.now()};
-    bool const kept = await(tested.loop(), tested.thread().record_usage(std::move(snapshot)));
+    auto const kept = await(tested.loop(), tested.thread().record_usage(std::move(snapshot)));
     tested.pass(1s);
-    return kept;
+    last = kept.value_or(core::UsageKept{});
+    return kept.has_value();
+  }
+  std::int64_t doubtful(int code) {
+    core::AttemptId const attempt = speaker.started(code, caller(1));
+    speaker.settle_as(attempt, State::in_doubt, Cause::timeout);
+    return attempt.consumption;
   }
   void spend(int first_code, int count) {
     for (int code = first_code; code < first_code + count; ++code)
@@ -54,6 +60,7 @@ class Office {
 
   SqliteUnderTest tested;
   Speaker speaker;
+  core::UsageKept last;
 };
 
 PackUsage trial(std::int64_t used) { return {.pkg_id = "", .all = 1000, .used = used}; }
@@ -205,6 +212,148 @@ TEST_CASE("an account without packs has none here either") {
   Office office;
   CHECK(office.told({}));
   CHECK(office.text("SELECT count(*) FROM usage_snapshot") == "0");
+}
+
+TEST_CASE("units of a pack that has expired come back when WeChat extends it") {
+  Office office;
+  PackUsage pack = paid("ZY1", 10, 0);
+  pack.starts = std::chrono::floor<std::chrono::seconds>(office.tested.now());
+  pack.ends = *pack.starts + 1h;
+  CHECK(office.told({pack}));
+  office.spend(1, 2);
+  office.tested.pass(2h);
+  office.tested.maintain();
+  pack.used = 2;
+  pack.status = PackUsage::Status::over;
+  CHECK(office.told({pack}));
+  CHECK(office.text("SELECT available, used, expired FROM v_packs WHERE wx_pkg_id = 'ZY1'") == "0 2 8");
+  pack.status = PackUsage::Status::in_force;
+  pack.ends = *pack.starts + 24h;
+  CHECK(office.told({pack}));
+  CHECK(office.text("SELECT available, used, expired FROM v_packs WHERE wx_pkg_id = 'ZY1'") == "8 2 0");
+  office.tested.maintain();
+  office.spend(3, 1);
+  CHECK(office.text("SELECT available, used, expired FROM v_packs WHERE wx_pkg_id = 'ZY1'") == "7 3 0");
+  CHECK(office.text("SELECT kind, from_account, to_account, units, note FROM entry WHERE kind = 'return'") ==
+        "return expired available 8 WeChat has extended the pack");
+}
+
+TEST_CASE("what WeChat counts of a pack that was bought since is no opening: it leaked") {
+  Office office;
+  CHECK(office.told({trial(1000)}));
+  SUBCASE("by its start") {
+    office.tested.pass(1min);
+    PackUsage pack = paid("ZY1", 50, 3);
+    pack.starts = std::chrono::floor<std::chrono::seconds>(office.tested.now());
+    CHECK(office.told({trial(1000), pack}));
+  }
+  SUBCASE("because WeChat did not name it before") { CHECK(office.told({trial(1000), paid("ZY1", 50, 3)})); }
+  CHECK(office.verdicts() == " 1000 1000 0 AGREES; ZY1 3 0 0 WECHAT_COUNTS_MORE");
+}
+
+TEST_CASE("a pack that started before the ledger opens with what WeChat had counted, whenever it is named") {
+  Office office;
+  CHECK(office.told({trial(1000)}));
+  PackUsage pack = paid("ZY1", 50, 3);
+  pack.starts = std::chrono::floor<std::chrono::seconds>(office.tested.now()) - 24h;
+  CHECK(office.told({trial(1000), pack}));
+  CHECK(office.verdicts() == " 1000 1000 0 AGREES; ZY1 3 3 0 AGREES");
+}
+
+TEST_CASE(
+    "what WeChat's figures lacked at first sight is no leak ten minutes later, and hides none afterwards") {
+  Office office;
+  SUBCASE("what others had burnt") {
+    CHECK(office.told({trial(300)}));
+    office.tested.pass(5min);
+    CHECK(office.told({trial(304)}));
+    CHECK(office.verdicts() == " 304 300 0 WECHAT_COUNTS_MORE");
+    office.tested.pass(6min);
+    CHECK(office.told({trial(304)}));
+    CHECK(office.verdicts() == " 304 304 0 AGREES");
+    CHECK(office.told({trial(305)}));
+    CHECK(office.verdicts() == " 305 304 0 WECHAT_COUNTS_MORE");
+  }
+  SUBCASE("what came by here before WeChat was asked") {
+    office.spend(1, 4);
+    CHECK(office.told({trial(5)}));  // in truth 6: two before, and our 4
+    CHECK(office.verdicts() == " 5 1 4 AGREES");
+    office.tested.pass(11min);
+    CHECK(office.told({trial(6)}));
+    CHECK(office.verdicts() == " 6 2 4 AGREES");
+  }
+  SUBCASE("while codes come, of which WeChat lacks some at each time") {
+    CHECK(office.told({trial(300)}));  // in truth 303
+    office.tested.pass(11min);
+    office.spend(1, 3);
+    CHECK(office.told({trial(303)}));
+    CHECK(office.verdicts() == " 303 300 3 AGREES");
+    office.tested.pass(11min);
+    CHECK(office.told({trial(306)}));
+    CHECK(office.verdicts() == " 306 303 3 AGREES");
+    CHECK(office.told({trial(307)}));
+    CHECK(office.verdicts() == " 307 303 3 WECHAT_COUNTS_MORE");
+  }
+  SUBCASE("but not when WeChat is asked again much later") {
+    CHECK(office.told({trial(300)}));
+    office.tested.pass(21min);
+    CHECK(office.told({trial(304)}));
+    CHECK(office.verdicts() == " 304 300 0 WECHAT_COUNTS_MORE");
+  }
+}
+
+TEST_CASE(
+    "a pack that the ledger does not take is named with the reason; one over and unknown is nothing to "
+    "tell") {
+  Office office;
+  CHECK(office.told({paid("ZY0", 0, 0), paid("old", 50, 50, PackUsage::Status::over), paid("ZY1", 5, 0)}));
+  REQUIRE(office.last.left_out.size() == 1);
+  CHECK(office.last.left_out.front().pkg_id == "ZY0");
+  CHECK(office.last.left_out.front().why == "units must be 1 to 1000000000");
+  CHECK(office.packs() == "overdraft - 0 0 0 0; paid ZY1 5 5 0 0");
+}
+
+TEST_CASE("doubt of more than two days is lost when WeChat's figures charge all that is in doubt") {
+  Office office;
+  CHECK(office.told({trial(0)}));
+  office.spend(1, 3);
+  std::int64_t const first = office.doubtful(4);
+  std::int64_t const second = office.doubtful(5);
+  auto const states = [&] {
+    return office.text("SELECT group_concat(state) FROM consumption WHERE id >= " + std::to_string(first));
+  };
+  office.tested.pass(47h);
+  CHECK(office.told({trial(5)}));
+  CHECK(states() == "in_doubt,in_doubt");
+  office.tested.pass(1h);
+  SUBCASE("all are charged") {
+    CHECK(office.told({trial(5)}));
+    CHECK(office.last.doubts_lost == std::vector<std::int64_t>{first, second});
+    CHECK(states() == "lost,lost");
+    CHECK(office.text("SELECT DISTINCT note FROM entry WHERE kind = 'resolve_lost'") ==
+          "WeChat's figures charge all codes in doubt: 2 units without a number, 2 in doubt");
+    CHECK(office.verdicts() == " 5 0 3 AGREES");
+  }
+  SUBCASE("one of them is, and nobody knows which") {
+    CHECK(office.told({trial(4)}));
+    CHECK(states() == "in_doubt,in_doubt");
+  }
+  SUBCASE("a younger one might be what was charged") {
+    static_cast<void>(office.doubtful(6));
+    CHECK(office.told({trial(5)}));
+    CHECK(states() == "in_doubt,in_doubt,in_doubt");
+    CHECK(office.told({trial(6)}));
+    CHECK(states() == "lost,lost,in_doubt");
+  }
+  SUBCASE("a pack has another size: then only a figure that is just the doubt says it") {
+    PackUsage pack = trial(6);
+    pack.all = 2000;
+    CHECK(office.told({pack}));
+    CHECK(states() == "in_doubt,in_doubt");
+    pack.used = 5;
+    CHECK(office.told({pack}));
+    CHECK(states() == "lost,lost");
+  }
 }
 
 }  // namespace onetap::tests

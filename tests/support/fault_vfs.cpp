@@ -51,6 +51,7 @@ struct File : sqlite3_file {
   std::string name;
   bool is_log = false;  // its first sync syncs the folder, too
   bool delete_on_close = false;
+  bool keeps_log = false;
   int lock_level = SQLITE_LOCK_NONE;
   unsigned shared_locks = 0;
   unsigned exclusive_locks = 0;
@@ -283,7 +284,14 @@ int check_reserved_lock(sqlite3_file* raw, int* reserved) {
   return SQLITE_OK;
 }
 
-int control_file(sqlite3_file* /*raw*/, int /*what*/, void* /*argument*/) { return SQLITE_NOTFOUND; }
+int control_file(sqlite3_file* raw, int what, void* argument) {
+  if (what != SQLITE_FCNTL_PERSIST_WAL) return SQLITE_NOTFOUND;
+  File& file = file_of(raw);
+  int& keep = *static_cast<int*>(argument);  // below 0: asks
+  if (keep >= 0) file.keeps_log = keep != 0;
+  keep = file.keeps_log ? 1 : 0;
+  return SQLITE_OK;
+}
 int sector_size(sqlite3_file* /*raw*/) { return static_cast<int>(sector_bytes); }
 int characteristics(sqlite3_file* /*raw*/) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE; }
 

@@ -66,9 +66,13 @@ class MemoryUsage final : public core::UsageStore {
   bool accepts = true;
   std::vector<core::UsageSnapshot> kept;
 
-  [[nodiscard]] core::Task<bool> record_usage(core::UsageSnapshot snapshot) override {
-    if (accepts) kept.push_back(std::move(snapshot));
-    co_return accepts;
+  core::UsageKept becomes;
+
+  [[nodiscard]] core::Task<std::optional<core::UsageKept>> record_usage(
+      core::UsageSnapshot snapshot) override {
+    if (!accepts) co_return std::nullopt;
+    kept.push_back(std::move(snapshot));
+    co_return becomes;
   }
 };
 

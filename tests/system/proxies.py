@@ -1,6 +1,7 @@
 """Asks onetap through the proxies that scripts/proxies has started, as a page would.
 
     proxies.py FOLDER keeping|stripping|away PORT       through nginx
+    proxies.py FOLDER caddy|caddy-away PORT             through Caddy
     proxies.py FOLDER direct ADDRESS                    past nginx
     proxies.py FOLDER proxy-protocol PORT ADDRESS       through HAProxy, and past it
 
@@ -64,7 +65,8 @@ class Server:
 class Client:
     """A page with an address of its own."""
 
-    ADDRESSES = {"keeping": 1, "stripping": 2, "away": 3, "direct": 4, "proxy-protocol": 5}
+    ADDRESSES = {"keeping": 1, "stripping": 2, "away": 3, "direct": 4, "proxy-protocol": 5, "caddy": 6,
+                 "caddy-away": 7}
     made = 0
 
     def __init__(self, server):
@@ -219,8 +221,11 @@ def through_nginx(port):
         page.quota([("X-Request-Id", request_id)]).expect(401, "SESSION_REQUIRED")
         expect_logged(server.log, request_id, page.address)
         wanted = " GET %s/phone/quota 401 " % PREFIX
-        written = (FOLDER / WAY / "onetap.log").read_text()
-        lines = [line for line in written.splitlines() if line.endswith(request_id)]
+        deadline = time.monotonic() + PATIENCE_S
+        lines = []
+        while not lines and time.monotonic() < deadline:  # nginx writes it after its answer has gone
+            written = (FOLDER / WAY / "onetap.log").read_text()
+            lines = [line for line in written.splitlines() if line.endswith(request_id)]
         expect(len(lines) == 1 and lines[0].startswith(page.address) and wanted in lines[0], lines)
         expect("kind=quick" not in written and "?" not in written, "a query is in the log")
 
@@ -229,6 +234,17 @@ def through_nginx(port):
             is_refused_by_onetap_itself_when_too_large, asks_for_health_by_head,
             is_known_by_the_address_that_nginx_saw, is_limited_by_the_address_that_nginx_saw,
             leaves_no_query_in_nginx_access_log]
+
+
+def through_caddy(port):
+    server = Server("127.0.0.1:" + port, "terminated.log", PREFIX, "fullchain.pem", "api.example.com")
+
+    def is_told_to_say_the_length_of_its_body():
+        Client(server).log_in().consume(new_code(), chunked=True).expect(411, "LENGTH_REQUIRED")
+
+    others = {"may_send_its_body_in_chunks", "leaves_no_query_in_nginx_access_log"}
+    checks = [check for check in through_nginx(port) if check.__name__ not in others]
+    return [*checks, is_told_to_say_the_length_of_its_body]
 
 
 def past_nginx(address):
@@ -295,12 +311,13 @@ def away(port):
 
 def main():
     ways = {"keeping": through_nginx, "stripping": through_nginx, "direct": past_nginx,
-            "proxy-protocol": with_the_proxy_protocol, "away": away}
+            "proxy-protocol": with_the_proxy_protocol, "away": away, "caddy": through_caddy, "caddy-away": away}
     words = {"keeping": "nginx, prefix kept", "stripping": "nginx, prefix stripped", "direct": "past nginx",
-             "proxy-protocol": "PROXY protocol v2", "away": "nginx, onetap away"}
+             "proxy-protocol": "PROXY protocol v2", "away": "nginx, onetap away", "caddy": "Caddy",
+             "caddy-away": "Caddy, onetap away"}
     failed = 0
     for check in ways[WAY](*sys.argv[3:]):
-        what = "%s: a page %s" % (words[WAY], check.__name__.replace("_", " "))
+        what = "%s: a page %s" % (words[WAY], check.__name__.replace("that_nginx_saw", "that_the_proxy_saw").replace("_", " "))
         try:
             check()
         except (Failed, OSError, http.client.HTTPException, ValueError, KeyError) as failure:

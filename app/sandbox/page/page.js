@@ -49,6 +49,7 @@ let language = navigator.language.startsWith("zh") ? "zh" : "en";
 let lines = [];         // the table of test codes
 let last = null;        // {code, calls}: the code presented last, and how many calls it had made
 let seen = new Set();   // rows that were there
+let shown = null;       // shows the last exchange once more
 
 const say = (name) => words[language][name];
 
@@ -60,9 +61,9 @@ function element(tag, className, text) {
 }
 
 async function ask(path, body) {
-  const options = body === undefined ? {} :
-    { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch(path, { cache: "no-store", ...options });
+  const headers = { "Accept-Language": language, "Content-Type": "application/json" };
+  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const response = await fetch(path, { cache: "no-store", headers, ...options });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.detail ?? String(response.status));
   return answer;
@@ -116,13 +117,12 @@ function step(list, tone, who, what, note, details) {
 
 const toneOf = (status, code) => status === 200 ? "good" : code === "OUTCOME_UNKNOWN" ? "doubt" : "bad";
 
-function showExchange(answer, isCallback, isStranger) {
+function showExchange(answer, fresh, isCallback, isStranger) {
+  shown = () => showExchange(answer, fresh, isCallback, isStranger);
   const steps = [];
-  const { request, response, wechat } = answer;
+  const { request, response } = answer;
   if (isCallback) step(steps, "good", say("callback"), "getPhoneNumber:ok", say("charged"), { code: request.body.code });
   step(steps, "", say("asksServer"), `${request.method} ${request.path}`, isStranger ? say("stranger_") : "");
-  const fresh = wechat.slice(last.calls);
-  last.calls = wechat.length;
   for (const call of fresh) {
     const result = call.producedNumber ? say("numberFound") : call.errcode === undefined ? `HTTP ${call.status}` : `errcode ${call.errcode}`;
     step(steps, call.producedNumber ? "good" : "bad", say("asksWechat"), call.path, result);
@@ -138,6 +138,7 @@ function showExchange(answer, isCallback, isStranger) {
 }
 
 function showNoCode(error) {
+  shown = () => showNoCode(error);
   const steps = [];
   step(steps, "bad", say("callback"), error, say("callbackOf")(error));
   at("exchange").replaceChildren(...steps);
@@ -149,7 +150,8 @@ async function present(who, isCallback) {
   show(say("waiting"));
   try {
     const answer = await ask("/sandbox/present", { code: last.code, caller: who });
-    showExchange(answer, isCallback, who === stranger);
+    showExchange(answer, answer.wechat.slice(last.calls), isCallback, who === stranger);
+    last.calls = answer.wechat.length;
   } catch (error) {
     show(`${say("failed")}: ${error.message}`, "bad");
   }
@@ -210,6 +212,7 @@ at("path").addEventListener("change", describePath);
 at("language").addEventListener("click", () => {
   language = language === "zh" ? "en" : "zh";
   translate();
+  shown?.();
   showLedger().catch(() => {});
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !at("sheet").hidden) deny(); });

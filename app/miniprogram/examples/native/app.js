@@ -1,0 +1,7 @@
+import { configure } from 'onetap-miniprogram';
+
+App({
+  onLaunch() {
+    configure({ server: 'https://your.server' });
+  },
+});

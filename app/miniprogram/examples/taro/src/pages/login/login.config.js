@@ -1,0 +1,3 @@
+export default {
+  usingComponents: { 'phone-button': '../../onetap/phone-button/index' },
+};
