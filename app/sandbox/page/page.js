@@ -144,9 +144,13 @@ function showNoCode(error) {
   at("exchange").replaceChildren(...steps);
 }
 
+function lock(isLocked) {
+  at("tap").disabled = isLocked;
+  for (const button of [at("same"), at("stranger")]) button.disabled = isLocked || last === null;
+}
+
 async function present(who, isCallback) {
-  const again = [at("tap"), at("same"), at("stranger")];
-  for (const button of again) button.disabled = true;
+  lock(true);
   show(say("waiting"));
   try {
     const answer = await ask("/sandbox/present", { code: last.code, caller: who });
@@ -155,15 +159,21 @@ async function present(who, isCallback) {
   } catch (error) {
     show(`${say("failed")}: ${error.message}`, "bad");
   }
-  for (const button of again) button.disabled = false;
-  await showLedger();
+  lock(false);
+  await showLedger().catch(() => {});
 }
 
 async function allow() {
   at("sheet").hidden = true;
   if (at("path").value === "page-deny") return deny();
-  const { code } = await ask("/sandbox/tap", { testCode: at("path").value });
-  last = { code, calls: 0 };
+  lock(true);
+  try {
+    const { code } = await ask("/sandbox/tap", { testCode: at("path").value });
+    last = { code, calls: 0 };
+  } catch (error) {
+    lock(false);
+    return show(`${say("failed")}: ${error.message}`, "bad");
+  }
   return present(caller, true);
 }
 
@@ -204,7 +214,7 @@ async function showLedger() {
 }
 
 at("tap").addEventListener("click", tap);
-at("allow").addEventListener("click", () => { allow().catch((error) => show(error.message, "bad")); });
+at("allow").addEventListener("click", allow);
 at("deny").addEventListener("click", deny);
 at("same").addEventListener("click", () => present(caller, false));
 at("stranger").addEventListener("click", () => present(stranger, false));
