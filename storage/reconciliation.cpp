@@ -44,7 +44,7 @@ class Reader {
   /// Charged codes of the last minutes before `as_of`, up to `last`.
   [[nodiscard]] std::int64_t young(std::int64_t pack, core::WallTime as_of, std::int64_t last) {
     core::milliseconds const lag = core::limits::usage_lag_max;
-    Table const first = reports_.named("first_code_since", {unix_ms(as_of) - lag.count()});
+    Table const first = reports_.named("first_consumption", {unix_ms(as_of) - lag.count()});
     Codes const codes = codes_of(pack, integer_at(first, 0, "id") - 1, last);
     return codes.used + codes.lost;
   }

@@ -147,18 +147,6 @@ LEFT JOIN usage_snapshot AS b
 WHERE (?1 = '' OR a.appid = ?1) AND e.as_of >= ?2
 ORDER BY a.appid, p.kind, p.source <> 'trial', p.ends_at IS NULL, p.ends_at, p.id;
 
--- The id of the first code that came at ?1 or later: ids grow with time, so one binary search.
--- name: first_code_since
-WITH RECURSIVE search (low, high) AS (
-  SELECT 1, coalesce((SELECT max(c.id) FROM consumption AS c), 0) + 1
-  UNION ALL
-  SELECT iif(c.created_at < ?1, c.id + 1, s.low), iif(c.created_at < ?1, s.high, c.id)
-  FROM search AS s
-  JOIN consumption AS c ON c.id = (s.low + s.high) / 2
-  WHERE s.low < s.high
-)
-SELECT max(s.low) AS id FROM search AS s;
-
 -- Of the codes after ?2 up to ?3 those that were booked on pack ?1.
 -- name: codes_of_pack
 SELECT count(*) FILTER (WHERE c.state = 'ok') AS used, count(*) FILTER (WHERE c.state = 'lost') AS lost,
