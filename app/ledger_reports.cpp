@@ -74,7 +74,7 @@ std::string summary(Reports& reports, std::filesystem::path const& database, cor
   members.text("as_of", iso_utc(now));
   members.text("day", day);
   members.rows("today", reports.named("today", {consumption, entry, since}));
-  members.rows("funnel", reports.named("funnel", {consumption, day, since, core::unix_ms(now)}));
+  members.rows("funnel", reports.named("funnel", {consumption, day, since}));
   members.rows("doubts", reports.named("doubts", {limits::report_rows_max}));
   members.rows("doubts_by_app", reports.named("doubts_by_app"));
   members.rows("wechat_now", reports.named("wechat_now"));

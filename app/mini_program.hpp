@@ -63,7 +63,7 @@ class MiniProgram {
   /// A token that an earlier run kept.
   void restore(core::StoredToken const& token);
   /// WeChat's last figures of an earlier run: what pages are told until it is asked anew.
-  void restore(core::UsageSnapshot const& usage) { standing_.observed(usage); }
+  void restore(core::LastUsage const& usage) { standing_.restore(usage); }
 
   [[nodiscard]] core::TokenKeeper& tokens() { return tokens_; }
   [[nodiscard]] core::CallControl& calls() { return calls_; }

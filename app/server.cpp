@@ -283,11 +283,11 @@ class Server {
   }
 
   /// What WeChat said last, and what operators were told.
-  void load(std::vector<core::UsageSnapshot> const& last_usage, std::vector<core::Alarm> alarms) {
+  void load(std::vector<core::LastUsage> const& last_usage, std::vector<core::Alarm> alarms) {
     alarms_.load(std::move(alarms));
     if (sandbox_ != nullptr) return;  // the stand-in's packs begin anew
     for (auto const& each : mini_programs_.all()) {
-      for (core::UsageSnapshot const& usage : last_usage) {
+      for (core::LastUsage const& usage : last_usage) {
         if (usage.appid == each->appid()) each->restore(usage);
       }
     }

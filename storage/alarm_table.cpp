@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <map>
 #include <utility>
 
 #include "core/limits.hpp"
@@ -85,28 +84,35 @@ std::vector<core::Alarm> load_alarms(Connection& connection) {
   return alarms;
 }
 
-std::vector<core::UsageSnapshot> load_last_usage(Connection& connection, core::WallTime now) {
-  Statement list(connection, alarm_sql("list_last_usage"));
-  std::map<core::QuotaOwner, core::UsageSnapshot> of_owners;
-  Rows rows = list.query({core::unix_ms(now)});
-  while (rows.next()) {
-    core::QuotaOwner const owner{.appid = rows.text(0), .kind = kind_in(rows, 1)};
-    core::UsageSnapshot& snapshot = of_owners[owner];
-    snapshot.appid = owner.appid;
-    snapshot.kind = owner.kind;
-    snapshot.as_of = std::max(snapshot.as_of, core::wall_time_of_unix_ms(rows.integer(8)));
-    auto const status = std::clamp<std::int64_t>(rows.integer(3), 1, 3);
-    snapshot.packs.push_back({.pkg_id = rows.text(2),
-                              .status = static_cast<core::PackUsage::Status>(status),
-                              .all = rows.integer(4),
-                              .used = rows.integer(5),
-                              .starts = time_in(rows, 6),
-                              .ends = time_in(rows, 7)});
+std::vector<core::LastUsage> load_last_usage(Connection& connection, core::WallTime now) {
+  std::vector<core::LastUsage> found;
+  Statement list_answers(connection, alarm_sql("list_usage_answers"));
+  Rows answers = list_answers.query({});
+  while (answers.next()) {
+    core::LastUsage& last = found.emplace_back();
+    last.appid = answers.text(0);
+    last.kind = kind_in(answers, 1);
+    if (auto const as_of = time_in(answers, 2))
+      last.snapshot =
+          core::UsageSnapshot{.appid = last.appid, .kind = last.kind, .packs = {}, .as_of = *as_of};
+    if (auto const at = time_in(answers, 4))
+      last.told = core::ToldPercent{.percent_left = static_cast<int>(answers.integer(3)), .at = *at};
   }
-  std::vector<core::UsageSnapshot> snapshots;
-  snapshots.reserve(of_owners.size());
-  for (auto& [owner, snapshot] : of_owners) snapshots.push_back(std::move(snapshot));
-  return snapshots;
+  Statement list_packs(connection, alarm_sql("list_last_usage"));
+  Rows packs = list_packs.query({core::unix_ms(now)});
+  while (packs.next()) {
+    auto const last = std::ranges::find_if(found, [&](core::LastUsage const& each) {
+      return each.appid == packs.text(0) && each.kind == kind_in(packs, 1);
+    });
+    auto const status = std::clamp<std::int64_t>(packs.integer(3), 1, 3);
+    last->snapshot.value().packs.push_back({.pkg_id = packs.text(2),
+                                            .status = static_cast<core::PackUsage::Status>(status),
+                                            .all = packs.integer(4),
+                                            .used = packs.integer(5),
+                                            .starts = time_in(packs, 6),
+                                            .ends = time_in(packs, 7)});
+  }
+  return found;
 }
 
 SpendingRead read_spending(Connection& connection, std::int64_t after, core::WallTime since) {

@@ -31,9 +31,9 @@ class AlarmTable {
 /// Those that are on, and the last that ended (limits::alarms_remembered); the newest last.
 [[nodiscard]] std::vector<core::Alarm> load_alarms(Connection& connection);
 
-/// What WeChat said last, of each app and kind that it ever named a pack of. A pack that has ended since is
+/// What WeChat said last, of each app and kind of which it has said anything. A pack that has ended since is
 /// over.
-[[nodiscard]] std::vector<core::UsageSnapshot> load_last_usage(Connection& connection, core::WallTime now);
+[[nodiscard]] std::vector<core::LastUsage> load_last_usage(Connection& connection, core::WallTime now);
 
 struct SpendingRead {
   std::vector<core::UnitsOfHour> hours;

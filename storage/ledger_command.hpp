@@ -46,7 +46,7 @@ struct Command {
   std::variant<FindCommand, BeginCommand, core::Resend, core::Settlement, core::admin::Command,
                core::LoginRow, core::SessionChanges, SessionKeysCommand, core::Decryption, core::Rescue,
                core::StoredToken, TraceCommand, core::PageEvents, SettleLateEventsCommand,
-               core::UsageSnapshot, core::AlarmChanges>
+               core::UsageSnapshot, core::PushedUsage, core::AlarmChanges>
       action;
   core::SteadyTime steady;
 };

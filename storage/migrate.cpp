@@ -11,7 +11,7 @@ namespace {
 // The migration to version n is the element n - 1.
 constexpr std::array<std::string_view, ledger_schema_version> migrations{
     "001_ledger.sql",      "002_observations.sql",  "003_sessions.sql", "004_access_token.sql",
-    "005_code_traces.sql", "006_pack_openings.sql", "007_alarms.sql"};
+    "005_code_traces.sql", "006_pack_openings.sql", "007_alarms.sql",   "008_wechat_word.sql"};
 
 // Out of the way before the tables change: SQLite checks views when a table is renamed.
 void drop_views(Connection& connection) {

@@ -11,7 +11,7 @@ namespace onetap::storage {
 inline constexpr std::int64_t ledger_application_id = 0x4F544150;
 
 /// The schema this program writes and reads.
-inline constexpr int ledger_schema_version = 7;
+inline constexpr int ledger_schema_version = 8;
 
 /// Why this file is not a ledger that this program can use; none when it is, or when it is still empty.
 [[nodiscard]] std::optional<std::string> check_schema(Connection& connection);

@@ -224,6 +224,10 @@ CommandResult SqliteLedger::run(Command const& command) {
     tokens_.put(*token, packs_.app(token->appid, token->fetched));
     return Settled{};
   }
+  if (auto const* const pushed = std::get_if<core::PushedUsage>(&command.action)) {
+    usage_.keep(*pushed, packs_.app(pushed->appid, pushed->at));
+    return Settled{};
+  }
   if (auto const* const snapshot = std::get_if<core::UsageSnapshot>(&command.action)) {
     return record(*snapshot);
   }

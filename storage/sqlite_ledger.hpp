@@ -41,7 +41,7 @@ struct Recovery {
   std::vector<core::SessionRow> sessions{};
   std::vector<core::StoredToken> tokens{};       // that still live
   std::vector<core::CodesOfUser> codes_today{};  // of China's day, by mini program and user; see counts_today
-  std::vector<core::UsageSnapshot> last_usage{};  // WeChat's last figures
+  std::vector<core::LastUsage> last_usage{};      // WeChat's last word
   std::vector<core::Alarm> alarms{};              // that are on, and the last that ended; the newest last
 };
 

@@ -36,6 +36,9 @@ UsageTable::UsageTable(Connection& connection, Bookkeeper& bookkeeper)
       name_(connection, usage_sql("name_pack")),
       set_times_(connection, usage_sql("set_pack_times")),
       insert_(connection, usage_sql("insert_usage_snapshot")),
+      keep_listing_(connection, usage_sql("keep_pack_listing")),
+      keep_answer_(connection, usage_sql("keep_usage_answer")),
+      keep_told_(connection, usage_sql("keep_told_percent")),
       is_older_(connection, usage_sql("is_older_pack")),
       insert_opening_(connection, usage_sql("insert_pack_opening")),
       find_opening_(connection, usage_sql("find_pack_opening")),
@@ -61,9 +64,19 @@ core::UsageKept UsageTable::record(core::UsageSnapshot const& snapshot, std::int
     grow_opening(*id, pack, snapshot.as_of);
     insert_.run({*id, pack.all, pack.used, static_cast<std::int64_t>(pack.status), ms_of(pack.starts),
                  ms_of(pack.ends), core::unix_ms(snapshot.as_of)});
+    keep_listing_.run({*id, core::unix_ms(snapshot.as_of)});
   }
+  keep_answer_.run({app, core::to_string(snapshot.kind), core::unix_ms(snapshot.as_of)});
   kept.doubts_lost = bookkeeper_.end_old_doubts(app, snapshot.kind, snapshot.as_of);
   return kept;
+}
+
+void UsageTable::keep(core::PushedUsage const& pushed, std::int64_t app) {
+  std::optional<std::int64_t> percent;
+  std::optional<std::int64_t> at;
+  if (pushed.told) percent = pushed.told->percent_left;
+  if (pushed.told) at = core::unix_ms(pushed.told->at);
+  keep_told_.run({app, core::to_string(pushed.kind), percent, at});
 }
 
 std::optional<std::int64_t> UsageTable::find(core::UsageSnapshot const& snapshot, core::PackUsage const& pack,

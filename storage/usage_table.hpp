@@ -17,6 +17,8 @@ class UsageTable {
 
   /// `app` is the id of the snapshot's app.
   core::UsageKept record(core::UsageSnapshot const& snapshot, std::int64_t app);
+  /// What was pushed since, for the next start.
+  void keep(core::PushedUsage const& pushed, std::int64_t app);
 
  private:
   [[nodiscard]] std::optional<std::int64_t> find(core::UsageSnapshot const& snapshot,
@@ -34,6 +36,9 @@ class UsageTable {
   Statement name_;
   Statement set_times_;
   Statement insert_;
+  Statement keep_listing_;
+  Statement keep_answer_;
+  Statement keep_told_;
   Statement is_older_;
   Statement insert_opening_;
   Statement find_opening_;

@@ -81,11 +81,11 @@ Table forecasts(LedgerAccess const& access, std::string const& app) {
   Table table{.columns = {"app_id", "kind", "units", "units_left", "percent_left", "units_a_day", "days_left",
                           "units_unused", "next_end", "as_of"},
               .rows = {}};
-  for (core::UsageSnapshot const& usage : storage::load_last_usage(connection, now)) {
-    if (!app.empty() && usage.appid != app) continue;
+  for (core::LastUsage const& usage : storage::load_last_usage(connection, now)) {
+    if (!usage.snapshot || (!app.empty() && usage.appid != app)) continue;
     core::SpendingRates const rates{
         .ours_a_day = spending.units_a_day({.appid = usage.appid, .kind = usage.kind}, now)};
-    table.rows.push_back(row_of(core::forecast(usage, rates, now)));
+    table.rows.push_back(row_of(core::forecast(*usage.snapshot, rates, now)));
   }
   return table;
 }

@@ -286,8 +286,10 @@ void declare_pack_acts(CLI::App& options, Subcommands& commands, LedgerArguments
     command->add_option("PACK", arguments.id, "as onetap pack list names it")->required();
     command->add_option("--note", arguments.note, "how it is known")->required();
   }
-  commands.leak->add_option("UNITS", arguments.units)->required()->check(CLI::PositiveNumber);
-  commands.refund->add_option("UNITS", arguments.units, "else all that is left")->check(CLI::PositiveNumber);
+  constexpr std::int64_t units_max = 1'000'000'000;  // of one pack
+  CLI::Range const units(std::int64_t{1}, units_max);
+  commands.leak->add_option("UNITS", arguments.units, "how many")->required()->check(units);
+  commands.refund->add_option("UNITS", arguments.units, "else all that is left")->check(units);
 }
 
 Subcommands declare(CLI::App& options, LedgerArguments& arguments) {

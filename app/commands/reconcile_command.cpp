@@ -86,7 +86,7 @@ int print_evidence(storage::Reports& reports, ReconcileArguments const& argument
   if (!day) return fail(exit_usage, "--evidence takes a day like 2026-11-22");
   std::cout << render(
       reports.named("evidence", {arguments.app, core::unix_ms(day->from), core::unix_ms(day->until)}),
-      Format::csv, {});
+      arguments.format == Format::json ? Format::json : Format::csv, {});
   return exit_settled;
 }
 
@@ -114,7 +114,7 @@ int run_reconcile_command(std::vector<std::string> arguments) {
   options.add_flag("--explain", parsed.explains, "each difference, line by line");
   options
       .add_option("--evidence", parsed.evidence,
-                  "every code of this day as CSV: the list that WeChat asks for in a ticket")
+                  "every code of this day, as CSV or JSON: the list that WeChat asks for in a ticket")
       ->excludes(day);
   options.add_option("--format", parsed.format, "how it is printed")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{

@@ -30,8 +30,7 @@ void QuotaStanding::observed(UsageSnapshot const& snapshot) {
   if (is_any_new && of.told_at && snapshot.as_of > *of.told_at) of.told_percent.reset();
   if (!of.told_exhausted || snapshot.as_of <= *of.told_at) return;
   if (!of.packs_when_told) of.packs_when_told = of.packs;
-  constexpr std::int64_t far_from_nothing = 10;  // a tenth of the units
-  bool const is_far = of.left > of.units / far_from_nothing;
+  bool const is_far = of.was_far_when_told && is_far_from_nothing(of);
   bool const has_caught_up = snapshot.as_of >= *of.told_at + limits::usage_lag_max;
   if (is_any_new || is_far || has_caught_up) {
     of.told_exhausted = false;
@@ -47,6 +46,12 @@ void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
   bool const is_old = of.as_of && at + limits::usage_lag_max <= *of.as_of;
   of.told_exhausted = percent_left <= 0 && !is_old;
   of.packs_when_told = of.as_of ? std::optional(of.packs) : std::nullopt;
+  of.was_far_when_told = !of.as_of || is_far_from_nothing(of);
+}
+
+void QuotaStanding::restore(LastUsage const& last) {
+  if (last.snapshot) observed(*last.snapshot);
+  if (last.told) told(last.kind, last.told->percent_left, last.told->at);
 }
 
 Quota QuotaStanding::quota(Kind kind) const {
@@ -78,6 +83,12 @@ std::optional<QuotaFigures> QuotaStanding::figures(Kind kind) const {
 
 std::int64_t QuotaStanding::left_of(OfKind const& of) {
   return std::max<std::int64_t>(0, of.left - of.counted_since);
+}
+
+// By WeChat's list and by our own count: whoever has seen an unencrypted push can make one up.
+bool QuotaStanding::is_far_from_nothing(OfKind const& of) {
+  constexpr std::int64_t tenth = 10;
+  return left_of(of) > of.units / tenth;
 }
 
 UsageSnapshot const* QuotaStanding::snapshot(Kind kind) const {

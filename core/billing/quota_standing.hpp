@@ -25,12 +25,6 @@ struct QuotaFigures {
   std::optional<double> days_left{};  // at WeChat's average of late; none: it is not known
 };
 
-/// What WeChat has pushed.
-struct ToldPercent {
-  int percent_left = 0;
-  WallTime at;
-};
-
 /// How much quota one mini program has left, as far as WeChat tells, from memory (contract, GET
 /// /phone/quota). Only WeChat says `exhausted`; what this server has counted since its last figures makes it
 /// `low` at most.
@@ -43,8 +37,11 @@ class QuotaStanding {
   /// WeChat's average of late, in units a month.
   void averaged(Kind kind, std::int64_t units_a_month) { of_kinds_[kind].units_a_month = units_a_month; }
   /// WeChat has pushed that so many percent were left at that time (facts §2.5). Figures that are older, or
-  /// lag behind it, do not end what 0 % says; a pack bought since does, and so do figures far from nothing.
+  /// lag behind it, do not end what 0 % says; a pack bought since does, and so do figures far from nothing
+  /// unless those before the push were near it.
   void told(Kind kind, int percent_left, WallTime at);
+  /// Of an earlier run, before anything else.
+  void restore(LastUsage const& last);
   /// A code has come: WeChat counts it, too.
   void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
 
@@ -72,9 +69,11 @@ class QuotaStanding {
     bool told_exhausted = false;
     std::set<std::string> packs{};                           // in force
     std::optional<std::set<std::string>> packs_when_told{};  // none: they were not known then
+    bool was_far_when_told = false;                          // from nothing, as far as was known
   };
 
   [[nodiscard]] static std::int64_t left_of(OfKind const& of);
+  [[nodiscard]] static bool is_far_from_nothing(OfKind const& of);
   [[nodiscard]] static double units_a_day(OfKind const& of);
   [[nodiscard]] bool is_low(OfKind const& of) const;
 

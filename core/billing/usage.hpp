@@ -60,6 +60,30 @@ struct UsageSnapshot {
   [[nodiscard]] bool is_used_up() const;
 };
 
+/// What WeChat has pushed.
+struct ToldPercent {
+  int percent_left = 0;
+  WallTime at;
+
+  friend bool operator==(ToldPercent const&, ToldPercent const&) = default;
+};
+
+/// WeChat's last word on one kind, as an earlier run kept it.
+struct LastUsage {
+  std::string appid;
+  Kind kind = Kind::quick;
+  std::optional<UsageSnapshot> snapshot{};  // none: it has only pushed
+  std::optional<ToldPercent> told{};        // none: nothing, or figures have overtaken it
+};
+
+/// What WeChat has pushed of one kind, to be kept.
+struct PushedUsage {
+  std::string appid;
+  Kind kind = Kind::quick;
+  std::optional<ToldPercent> told{};  // none: nothing, or figures have overtaken it
+  WallTime at;                        // of this change
+};
+
 /// Why WeChat gives no figures.
 enum class UsageFault {
   unavailable,    // asking again may do
@@ -106,6 +130,8 @@ class UsageStore {
   /// Appends the figures; packs that were not known come into being, and doubt of more than two days ends
   /// where the figures say how. None when nothing was done (queue or disk full, closing).
   [[nodiscard]] virtual Task<std::optional<UsageKept>> record_usage(UsageSnapshot snapshot) = 0;
+  /// For the next start. False when nothing was done.
+  [[nodiscard]] virtual Task<bool> keep_pushed(PushedUsage pushed) = 0;
 };
 
 }  // namespace onetap::core

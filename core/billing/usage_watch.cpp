@@ -32,10 +32,14 @@ UsageWatch::UsageWatch(Ports ports, std::string appid, SpuIds spu_ids, seconds r
 
 Task<> UsageWatch::run() {
   co_await shield_from_cancellation();
+  for (Round& round : rounds_) round.kept_told = ports_.standing.told_percent(round.kind);
   while (!stopping_) {
     for (Round& round : rounds_) {
+      if (stopping_) break;
+      co_await keep_told(round);
       if (stopping_ || ports_.clock.steady() < round.next) continue;
       co_await ask(round);
+      co_await keep_told(round);
     }
     SteadyTime const next = std::ranges::min(rounds_, {}, &Round::next).next;
     if (stopping_) break;
@@ -94,6 +98,15 @@ Task<> UsageWatch::ask(Round& round) {
     round.next = std::min(round.next, round.asked + limits::usage_interval_min);
   bool const wants_average = snapshot && ports_.clock.steady() >= round.next_average && !stopping_;
   if (wants_average) co_await fetch_average(round);
+}
+
+// What was pushed, and its end, are to outlive a restart; what was not kept is kept with the next answer.
+Task<> UsageWatch::keep_told(Round& round) {
+  auto const told = ports_.standing.told_percent(round.kind);
+  if (told == round.kept_told) co_return;
+  PushedUsage pushed{.appid = appid_, .kind = round.kind, .told = told, .at = ports_.clock.wall()};
+  bool const is_kept = co_await ports_.store.keep_pushed(std::move(pushed));
+  if (is_kept) round.kept_told = told;
 }
 
 void UsageWatch::tell(Round& round, UsageKept const& kept) {

@@ -65,10 +65,12 @@ class UsageWatch {
     bool has_told = false;
     bool has_told_exempt = false;
     bool is_kept = false;                 // what was answered last
+    std::optional<ToldPercent> kept_told{};
     std::set<std::string> told_left_out;  // packs
   };
 
   [[nodiscard]] Task<> ask(Round& round);
+  [[nodiscard]] Task<> keep_told(Round& round);
   [[nodiscard]] Task<Result<UsageSnapshot, UsageFailure>> fetch(Kind kind);
   [[nodiscard]] Task<> fetch_average(Round& round);
   void tell(Round& round, UsageKept const& kept);

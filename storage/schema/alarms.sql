@@ -31,13 +31,22 @@ WHERE a.ended_at IS NULL
   OR a.id IN (SELECT l.id FROM alarm AS l WHERE l.ended_at IS NOT NULL ORDER BY l.id DESC LIMIT ?1)
 ORDER BY a.id;
 
--- What WeChat said last of each pack; one whose end has passed by ?1 is over.
+-- WeChat's last word on each kind: when it answered, and what it has pushed.
+-- name: list_usage_answers
+SELECT a.appid, w.kind, w.as_of, w.told_percent, w.told_at
+FROM usage_answer AS w
+JOIN app AS a ON a.id = w.app
+ORDER BY w.app, w.kind;
+
+-- The packs that its last answer listed; one whose end has passed by ?1 is over.
 -- name: list_last_usage
 SELECT a.appid, p.kind, p.wx_pkg_id,
   iif(s.ends_at IS NOT NULL AND s.ends_at <= ?1, 3, s.status) AS status,
-  s.wx_all, s.wx_used, s.starts_at, s.ends_at, s.as_of
-FROM pack AS p
-JOIN app AS a ON a.id = p.app
+  s.wx_all, s.wx_used, s.starts_at, s.ends_at
+FROM usage_answer AS w
+JOIN app AS a ON a.id = w.app
+JOIN pack AS p ON p.app = w.app AND p.kind = w.kind
+JOIN pack_listing AS l ON l.pack = p.id AND l.as_of = w.as_of
 JOIN usage_snapshot AS s ON s.id = (SELECT max(n.id) FROM usage_snapshot AS n WHERE n.pack = p.id)
 WHERE p.wx_pkg_id IS NOT NULL AND s.status IS NOT NULL
 ORDER BY p.app, p.kind, p.id;

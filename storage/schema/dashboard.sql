@@ -76,7 +76,7 @@ JOIN app AS a ON a.id = s.app
 GROUP BY s.app, s.kind
 ORDER BY app_id, kind;
 
--- Of one day, as v_funnel has it. ?1: the first consumption, ?2: the day, ?3: its beginning, ?4: now.
+-- Of one day, as v_funnel has it. ?1: the first consumption, ?2: the day, ?3: its beginning.
 -- name: funnel
 WITH counted (app, kind, type, number) AS (
   SELECT d.app, d.kind, d.type, d.events
@@ -86,12 +86,6 @@ WITH counted (app, kind, type, number) AS (
   SELECT c.app, c.kind, iif(c.state = 'ok', 'consumed', 'failed'), 1
   FROM consumption AS c
   WHERE c.id >= ?1 AND c.created_at >= ?3 AND c.state NOT IN ('sending', 'retryable')
-  UNION ALL
-  SELECT w.app, w.kind, 'never_presented', 1
-  FROM event AS w INDEXED BY event_pending
-  WHERE w.type = 'issued' AND w.code_key IS NOT NULL AND w.presented IS NULL
-    AND w.at >= ?3 AND w.at <= ?4 - 300000 AND w.received_at - w.at <= 2700000
-    AND NOT EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = w.code_key)
 )
 SELECT a.appid AS app_id, f.kind AS kind,
   coalesce(sum(f.number) FILTER (WHERE f.type = 'tap'), 0) AS taps,
@@ -200,15 +194,17 @@ WHERE n.id >= ?1 AND n.as_of >= ?2 AND p.kind = ?5
 GROUP BY n.pack, step
 ORDER BY at, n.pack;
 
--- What WeChat says now is left of the packs in force.
+-- What WeChat said last is left of the packs in force.
 -- name: wechat_now
-SELECT a.appid AS app_id, p.kind AS kind, strftime('%Y-%m-%dT%H:%M:%SZ', max(n.as_of) / 1000, 'unixepoch')
-  AS as_of, sum(iif(n.status = 1, n.wx_all, 0)) AS units,
+SELECT a.appid AS app_id, w.kind AS kind, strftime('%Y-%m-%dT%H:%M:%SZ', w.as_of / 1000, 'unixepoch') AS as_of,
+  sum(iif(n.status = 1, n.wx_all, 0)) AS units,
   sum(iif(n.status = 1, max(n.wx_all - n.wx_used, 0), 0)) AS units_left
-FROM pack AS p
-JOIN app AS a ON a.id = p.app
+FROM usage_answer AS w
+JOIN app AS a ON a.id = w.app
+JOIN pack AS p ON p.app = w.app AND p.kind = w.kind
+JOIN pack_listing AS l ON l.pack = p.id AND l.as_of = w.as_of
 JOIN usage_snapshot AS n ON n.id = (SELECT max(s.id) FROM usage_snapshot AS s WHERE s.pack = p.id)
-GROUP BY p.app, p.kind
+GROUP BY w.app, w.kind
 ORDER BY app_id, kind;
 
 -- The newest ?1 codes of appid ?2 and kind ?3 ('' for all), among the newest hundred thousand.

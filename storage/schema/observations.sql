@@ -36,6 +36,18 @@ WHERE NOT EXISTS (
     AND s.as_of BETWEEN ?7 - 3600000 AND ?7
 );
 
+-- name: keep_pack_listing
+INSERT INTO pack_listing (pack, as_of) VALUES (?1, ?2)
+ON CONFLICT (pack) DO UPDATE SET as_of = excluded.as_of;
+
+-- name: keep_usage_answer
+INSERT INTO usage_answer (app, kind, as_of) VALUES (?1, ?2, ?3)
+ON CONFLICT (app, kind) DO UPDATE SET as_of = excluded.as_of;
+
+-- name: keep_told_percent
+INSERT INTO usage_answer (app, kind, told_percent, told_at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (app, kind) DO UPDATE SET told_percent = excluded.told_percent, told_at = excluded.told_at;
+
 -- Whether a pack that is named at ?4 and starts at ?3 (NULL: not known) is older than this ledger: then it
 -- started before the first run, or was named when WeChat was asked for the first time.
 -- name: is_older_pack

@@ -282,7 +282,7 @@ JOIN app AS a ON a.id = j.app;
 
 -- From the tap to the number, by day and kind. consumed and failed are the ledger's, by the day on which the
 -- code came: failed codes are over without a number, or in doubt. The rest are the page's events.
--- never_presented: codes issued more than five minutes ago that never came.
+-- never_presented: codes that had not come five minutes after they were issued and told of.
 CREATE VIEW v_funnel AS
 WITH
   outcome (app, day, kind, type, number) AS (
@@ -301,13 +301,6 @@ WITH
     SELECT d.app, d.day, d.kind, d.type, d.events FROM event_daily AS d
     UNION ALL
     SELECT app, day, kind, type, number FROM outcome
-    UNION ALL
-    -- Not settled yet: what came is still in live_code, unless the page kept the event for long.
-    SELECT e.app, date(e.at / 1000 + 8 * 3600, 'unixepoch'), e.kind, 'never_presented', 1
-    FROM event AS e
-    WHERE e.type = 'issued' AND e.code_key IS NOT NULL AND e.presented IS NULL
-      AND e.at <= unixepoch() * 1000 - 300000 AND e.received_at - e.at <= 2700000
-      AND NOT EXISTS (SELECT 1 FROM live_code AS l WHERE l.code_key = e.code_key)
   )
 SELECT
   a.appid AS app_id,

@@ -231,6 +231,30 @@ TEST_CASE("figures that are nowhere near nothing end what a push said, forged or
   CHECK(said(standing) == "ok");
 }
 
+TEST_CASE("a list that lags does not take back at once what a push said, when little was left before it") {
+  QuotaStanding standing({});
+  standing.observed(snapshot_of({in_force(1000, 880)}));
+  for (int i = 0; i < 60; ++i) standing.counted(Kind::quick);
+  standing.told(Kind::quick, 0, noon + seconds(30));
+  standing.observed(snapshot_of({in_force(1000, 880)}, noon + seconds(40)));
+  CHECK(said(standing) == "exhausted exhausted");
+  standing.observed(snapshot_of({in_force(1000, 880)}, noon + seconds(30) + limits::usage_lag_max));
+  CHECK(said(standing) == "ok");
+}
+
+TEST_CASE("what was pushed survives a restart, until figures of ten minutes later say otherwise") {
+  QuotaStanding standing({});
+  standing.restore({.appid = "wx1",
+                    .kind = Kind::quick,
+                    .snapshot = snapshot_of({in_force(1000, 950)}),
+                    .told = ToldPercent{.percent_left = 0, .at = noon + seconds(10)}});
+  CHECK(said(standing) == "exhausted exhausted");
+  standing.observed(snapshot_of({in_force(1000, 960)}, noon + seconds(60)));
+  CHECK(said(standing) == "exhausted exhausted");
+  standing.observed(snapshot_of({in_force(1000, 960)}, noon + seconds(10) + limits::usage_lag_max));
+  CHECK(said(standing) == "low");
+}
+
 TEST_CASE("figures that stay above nothing for ten minutes end what the push said") {
   QuotaStanding standing({});
   standing.told(Kind::quick, 0, noon);

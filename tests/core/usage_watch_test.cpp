@@ -100,6 +100,24 @@ TEST_CASE("WeChat is asked for both kinds at the start and then every five minut
   CHECK(bench.rounds() == 2);
 }
 
+TEST_CASE("what is pushed is kept for the next start, and so is its end") {
+  Bench bench;
+  bench.run();
+  CHECK(bench.store.pushed.empty());
+  ToldPercent const told{.percent_left = 5, .at = bench.clock.wall()};
+  bench.standing.told(Kind::quick, told.percent_left, told.at);
+  bench.watch.ask_soon();
+  bench.advance(1s);
+  REQUIRE(bench.store.pushed.size() == 1);
+  CHECK(bench.store.pushed[0].kind == Kind::quick);
+  CHECK(bench.store.pushed[0].told == told);
+  bench.charges.replies.push_back(ScriptedWeChat::says(
+      R"({"errcode":0,"total":1,"detailList":[{"pkgId":"bought","status":1,"all":"10","used":"0"}]})"));
+  bench.advance(600s);
+  REQUIRE(bench.store.pushed.size() == 2);
+  CHECK_FALSE(bench.store.pushed[1].told);
+}
+
 TEST_CASE("packs beyond one page are fetched page by page, and kept as one answer") {
   Bench bench;
   std::string details;

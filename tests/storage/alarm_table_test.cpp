@@ -154,12 +154,59 @@ TEST_CASE("WeChat's last figures are found again, of each pack; what has ended s
   storage::Connection connection = office.reader();
   auto const found = storage::load_last_usage(connection, office.tested.now());
   REQUIRE(found.size() == 1);
+  REQUIRE(found[0].snapshot);
   CHECK(found[0].appid == "wx1");
-  CHECK(found[0].as_of == office.tested.now());
-  CHECK(found[0].units_left() == 10 + 470);
-  CHECK(found[0].packs[1].ends == snapshot.packs[1].ends);
+  CHECK(found[0].snapshot->as_of == office.tested.now());
+  CHECK(found[0].snapshot->units_left() == 10 + 470);
+  CHECK(found[0].snapshot->packs[1].ends == snapshot.packs[1].ends);
+  CHECK_FALSE(found[0].told);
   auto const later = storage::load_last_usage(connection, office.tested.now() + 48h);
-  CHECK(later[0].units_left() == 10);
+  CHECK(later[0].snapshot->units_left() == 10);
+}
+
+TEST_CASE("a pack that WeChat's last answer leaves out is not found again, whether or not others changed") {
+  Office office;
+  core::UsageSnapshot snapshot{
+      .appid = "wx1",
+      .kind = core::Kind::quick,
+      .packs = {{.pkg_id = "", .all = 1000, .used = 990}, {.pkg_id = "ZY1", .all = 500, .used = 20}},
+      .as_of = office.tested.now()};
+  CHECK(await(office.tested.loop(), office.tested.thread().record_usage(snapshot)));
+  office.tested.pass(1min);
+  snapshot.as_of = office.tested.now();
+  snapshot.packs.pop_back();
+  CHECK(await(office.tested.loop(), office.tested.thread().record_usage(snapshot)));
+  storage::Connection connection = office.reader();
+  auto found = storage::load_last_usage(connection, office.tested.now());
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].snapshot->units_left() == 10);
+  CHECK(found[0].snapshot->as_of == office.tested.now());
+  office.tested.pass(1min);
+  snapshot.as_of = office.tested.now();
+  snapshot.packs.clear();
+  CHECK(await(office.tested.loop(), office.tested.thread().record_usage(snapshot)));
+  found = storage::load_last_usage(connection, office.tested.now());
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].snapshot->packs.empty());
+}
+
+TEST_CASE("what was pushed is found again, with figures or without, until it has ended") {
+  Office office;
+  core::ToldPercent const told{.percent_left = 5, .at = office.tested.now()};
+  auto const keep = [&](std::optional<core::ToldPercent> word) {
+    core::PushedUsage pushed{.appid = "wx1", .kind = core::Kind::realtime, .told = word, .at = told.at};
+    CHECK(await(office.tested.loop(), office.tested.thread().keep_pushed(std::move(pushed))));
+  };
+  keep(told);
+  storage::Connection connection = office.reader();
+  auto found = storage::load_last_usage(connection, office.tested.now());
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].kind == core::Kind::realtime);
+  CHECK_FALSE(found[0].snapshot);
+  CHECK(found[0].told == told);
+  keep(std::nullopt);
+  found = storage::load_last_usage(connection, office.tested.now());
+  CHECK_FALSE(found[0].told);
 }
 
 TEST_CASE("what was booked is read by hours, each entry once") {

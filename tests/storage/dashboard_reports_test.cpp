@@ -108,7 +108,7 @@ TEST_CASE("a day's counts and money are those of v_daily and v_funnel") {
   CHECK(to_text(today.at(0, "ok")) == "5");
   CHECK(to_text(today.at(0, "amount_yuan")) == "0.15");
 
-  Table const funnel = reports.named("funnel", {2, "2026-11-24", midnight, midnight + day_ms});
+  Table const funnel = reports.named("funnel", {2, "2026-11-24", midnight});
   Table const funnel_wanted = reports.query(
       "SELECT app_id, kind, taps, issued, denied, no_quota, privacy_denied, consumed, failed,"
       " fallback, never_presented FROM v_funnel WHERE day = '2026-11-24'",

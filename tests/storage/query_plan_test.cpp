@@ -114,7 +114,7 @@ TEST_CASE("the statement of every exchange finds its row by key, without a scan 
 TEST_CASE("usage and events look at the history by row id only, and at each other by key") {
   RawLedger raw;
   auto const statements = storage::named_statements(storage::sql_file("observations.sql"));
-  REQUIRE(statements.size() == 17);
+  REQUIRE(statements.size() == 20);
   for (auto const& [name, sql] : statements) {
     if (name.find("insert") != std::string_view::npos) continue;  // as above; observations_test runs them
     for (std::string const& step : plan_of(raw.connection, sql)) {

@@ -66,6 +66,8 @@ class MemoryUsage final : public core::UsageStore {
   bool accepts = true;
   std::vector<core::UsageSnapshot> kept;
 
+  std::vector<core::PushedUsage> pushed;
+
   core::UsageKept becomes;
 
   [[nodiscard]] core::Task<std::optional<core::UsageKept>> record_usage(
@@ -73,6 +75,10 @@ class MemoryUsage final : public core::UsageStore {
     if (!accepts) co_return std::nullopt;
     kept.push_back(std::move(snapshot));
     co_return becomes;
+  }
+  [[nodiscard]] core::Task<bool> keep_pushed(core::PushedUsage word) override {
+    if (accepts) pushed.push_back(std::move(word));
+    co_return accepts;
   }
 };
 
