@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t queue_lines = 8192;
 constexpr std::size_t queue_errors = 1024;
+constexpr std::size_t bytes_at_once = 64UL * 1024;
 
 spdlog::level::level_enum level_of(core::LogLevel level) {
   switch (level) {
@@ -30,48 +31,66 @@ spdlog::level::level_enum level_of(core::LogLevel level) {
 
 }  // namespace
 
-/// The end of both queues, on whose threads it writes; tells of what did not fit them.
+/// The end of both queues, on whose threads it writes, what waits there in one go; tells of what did not fit
+/// them.
 class LogSink::Writer final : public spdlog::sinks::base_sink<std::mutex> {
  public:
+  /// Of both queues.
+  struct Queues {
+    std::function<std::size_t()> dropped;  // lines since the start
+    std::function<std::size_t()> waiting;  // lines now
+  };
+
   explicit Writer(std::FILE* file) : file_(file) {}
 
-  /// `dropped` is the number since the start.
-  void tell(std::size_t dropped) {
+  /// Where the queues are asked.
+  void look_at(Queues queues) {
     std::scoped_lock const lock(mutex_);
-    tell_locked(dropped);
+    queues_ = std::move(queues);
   }
 
-  /// Where the number is asked for; empty: no longer.
-  void count_with(std::function<std::size_t()> dropped) {
+  /// The queues are gone, and have dropped so many lines.
+  void end(std::size_t dropped) {
     std::scoped_lock const lock(mutex_);
-    dropped_ = std::move(dropped);
+    queues_ = {};
+    tell(dropped);
+    write_out();
   }
 
  protected:
   void sink_it_(spdlog::details::log_msg const& message) override {
     write({message.payload.data(), message.payload.size()});
-    auto const now = std::chrono::steady_clock::now();
-    constexpr auto told_interval = std::chrono::seconds(1);
-    if (!dropped_ || (told_at_ && now - *told_at_ < told_interval)) return;
-    if (tell_locked(dropped_())) told_at_ = now;
+    tell_in_time();
+    bool const is_followed = queues_.waiting && queues_.waiting() > 0;
+    if (!is_followed || bytes_.size() >= bytes_at_once) write_out();
   }
-  void flush_() override { std::fflush(file_); }
+  void flush_() override { write_out(); }
 
  private:
-  bool tell_locked(std::size_t dropped) {
+  void tell_in_time() {
+    auto const now = std::chrono::steady_clock::now();
+    constexpr auto told_interval = std::chrono::seconds(1);
+    if (!queues_.dropped || (told_at_ && now - *told_at_ < told_interval)) return;
+    if (tell(queues_.dropped())) told_at_ = now;
+  }
+
+  bool tell(std::size_t dropped) {
     if (dropped == told_) return false;
     own_.warn("log_lines_dropped", {{"count", dropped - std::exchange(told_, dropped)}});
     return true;
   }
 
-  void write(std::string_view line) {
-    std::fwrite(line.data(), 1, line.size(), file_);
-    std::fputc('\n', file_);
+  void write(std::string_view line) { bytes_.append(line).append(1, '\n'); }
+
+  void write_out() {
+    std::fwrite(bytes_.data(), 1, bytes_.size(), file_);
     std::fflush(file_);
+    bytes_.clear();
   }
 
   std::FILE* file_;
-  std::function<std::size_t()> dropped_;
+  std::string bytes_;  // lines that are to be written
+  Queues queues_;
   std::size_t told_ = 0;
   std::optional<std::chrono::steady_clock::time_point> told_at_;
   core::Log own_{[this](core::LogLevel, std::string_view line) { write(line); }, core::LogLevel::warn,
@@ -90,20 +109,22 @@ LogSink::LogSink(std::FILE* file)
     : writer_(std::make_shared<Writer>(file)),
       lines_(make_queue(queue_lines)),
       errors_(make_queue(queue_errors)) {
-  writer_->count_with([this] { return dropped(); });
+  writer_->look_at({.dropped = [this] { return dropped(); }, .waiting = [this] { return waiting(); }});
 }
 
 LogSink::~LogSink() {
   std::size_t const dropped_in_all = dropped();
-  writer_->count_with({});
+  writer_->look_at({});
   lines_.pool.reset();  // its thread ends when all is written
   errors_.pool.reset();
-  writer_->tell(dropped_in_all);
+  writer_->end(dropped_in_all);
 }
 
 std::size_t LogSink::dropped() const {
   return lines_.pool->overrun_counter() + errors_.pool->overrun_counter();
 }
+
+std::size_t LogSink::waiting() const { return lines_.pool->queue_size() + errors_.pool->queue_size(); }
 
 void LogSink::write(core::LogLevel level, std::string_view line) const {
   Queue const& queue = level == core::LogLevel::error ? errors_ : lines_;
@@ -113,9 +134,7 @@ void LogSink::write(core::LogLevel level, std::string_view line) const {
 void LogSink::flush() {
   constexpr int rounds_max = 100;
   constexpr auto pause = std::chrono::milliseconds(10);
-  for (int round = 0; round < rounds_max && lines_.pool->queue_size() + errors_.pool->queue_size() > 0;
-       ++round)
-    std::this_thread::sleep_for(pause);
+  for (int round = 0; round < rounds_max && waiting() > 0; ++round) std::this_thread::sleep_for(pause);
   std::this_thread::sleep_for(pause);  // the line that has left the queue last
 }
 

@@ -43,6 +43,7 @@ class LogSink {
 
   [[nodiscard]] Queue make_queue(std::size_t lines) const;
   [[nodiscard]] std::size_t dropped() const;
+  [[nodiscard]] std::size_t waiting() const;
 
   std::shared_ptr<Writer> writer_;
   Queue lines_;

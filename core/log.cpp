@@ -1,5 +1,6 @@
 #include "core/log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/json/serialize.hpp>
 #include <charconv>
@@ -42,8 +43,19 @@ std::string with_valid_utf8(std::string_view text) {
   return valid;
 }
 
+// As nearly all that is written is: it stands in JSON as it is.
+bool is_plain(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
 void append(std::string& line, std::string_view text) {
-  line += boost::json::serialize(with_valid_utf8(text));
+  if (!is_plain(text)) {
+    line += boost::json::serialize(with_valid_utf8(text));
+    return;
+  }
+  line += '"';
+  line += text;
+  line += '"';
 }
 
 void append(std::string& line, bool flag) { line += flag ? "true" : "false"; }
@@ -139,7 +151,7 @@ void Log::write(LogLevel level, std::string_view msg, std::span<Field const> fie
 
 void Log::emit(LogLevel level, std::string_view msg, std::span<Field const> fields) const {
   std::string line;
-  line.reserve(256);
+  line.reserve(512);
   line += R"({"ts":")";
   append_iso_8601(line, wall_clock_());
   line += R"(","level":")";

@@ -10,7 +10,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <optional>
 
 #include "core/limits.hpp"
@@ -107,11 +106,23 @@ struct Stream::State : std::enable_shared_from_this<State> {
   error_code outcome(error_code error) const { return error && expired ? asio::error::timed_out : error; }
 
   core::Task<error_code> flush() {
-    if (expired) co_return asio::error::timed_out;
-    if (tls->wire.outgoing.empty()) co_return error_code();
+    if (tls->wire.outgoing.empty()) co_return expired ? asio::error::timed_out : error_code();
     std::string const sending = std::exchange(tls->wire.outgoing, {});
-    auto [error, written] = co_await asio::async_write(socket, asio::buffer(sending), token);
-    co_return outcome(error);
+    co_return co_await send(sending);
+  }
+
+  // Mostly the socket takes all at once, and nobody has to wait for the loop.
+  core::Task<error_code> send(std::string_view bytes) {
+    while (!expired) {
+      error_code error;
+      bytes.remove_prefix(socket.write_some(asio::buffer(bytes), error));
+      if (bytes.empty()) co_return error_code();
+      if (error != asio::error::would_block && error != asio::error::try_again && error)
+        co_return outcome(error);
+      auto [waited] = co_await socket.async_wait(tcp::socket::wait_write, token);
+      if (waited) co_return outcome(waited);
+    }
+    co_return asio::error::timed_out;
   }
 
   core::Task<core::Result<std::size_t, error_code>> receive(std::span<char> into) {
@@ -311,10 +322,7 @@ core::Task<error_code> Stream::read_onto(std::string& into) {
 core::Task<error_code> Stream::write(std::string_view bytes) {
   auto const state = state_;
   if (state->expired) co_return asio::error::timed_out;
-  if (!state->tls) {
-    auto [error, written] = co_await asio::async_write(state->socket, asio::buffer(bytes), token);
-    co_return state->outcome(error);
-  }
+  if (!state->tls) co_return co_await state->send(bytes);
   co_return co_await state->drive([ssl = state->tls->ssl.get(), bytes] {
     std::size_t written = 0;
     return SSL_write_ex(ssl, bytes.data(), bytes.size(), &written);

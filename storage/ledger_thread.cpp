@@ -35,6 +35,7 @@ bool is_new_work(Command const& command) {
          std::holds_alternative<core::SessionChanges>(command.action) ||
          std::holds_alternative<core::StoredToken>(command.action) ||
          std::holds_alternative<core::UsageSnapshot>(command.action) ||
+         std::holds_alternative<core::PushedUsage>(command.action) ||
          std::holds_alternative<core::AlarmChanges>(command.action) ||
          std::holds_alternative<core::PageEvents>(command.action) ||
          std::holds_alternative<SettleLateEventsCommand>(command.action);
@@ -85,6 +86,8 @@ class LedgerThread::HandlerWaiter final : public LedgerThread::Waiter {
     });
   }
 
+  void post_on_loop(std::function<void()> handler) override { asio::post(executor_, std::move(handler)); }
+
  private:
   using Executor = asio::associated_executor_t<Handler>;
 
@@ -117,11 +120,31 @@ core::Task<CommandResult> LedgerThread::submit(Command command) {
 
 void LedgerThread::enqueue(Pending pending) {
   count_of(pending).fetch_add(1);
+  gathered_.push_back(std::move(pending));
+  if (gathered_.size() == 1) hand_over_soon(*gathered_.front().waiter);
+}
+
+// As long as each turn of the loop brings more, and the batch is not full.
+void LedgerThread::hand_over_soon(Waiter& waiter) {
+  waiter.post_on_loop([this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || gathered_.empty()) return;
+    bool const is_growing = gathered_.size() > std::exchange(gathered_before_, gathered_.size());
+    if (is_growing && gathered_.size() < limits::ledger_batch_max) {
+      hand_over_soon(*gathered_.front().waiter);
+    } else {
+      hand_over();
+    }
+  });
+}
+
+void LedgerThread::hand_over() {
   {
     std::scoped_lock const lock(mutex_);
-    std::deque<Pending>& queue = is_told_by_a_page(pending.command) ? events_ : queue_;
-    queue.push_back(std::move(pending));
+    for (Pending& pending : gathered_)
+      (is_told_by_a_page(pending.command) ? events_ : queue_).push_back(std::move(pending));
   }
+  gathered_.clear();
+  gathered_before_ = 0;
   wake_.notify_one();
 }
 
@@ -255,6 +278,12 @@ core::Task<std::optional<core::UsageKept>> LedgerThread::record_usage(core::Usag
   co_return kept;
 }
 
+core::Task<bool> LedgerThread::keep_pushed(core::PushedUsage pushed) {
+  Command command{.action = std::move(pushed), .steady = clock_.steady()};
+  CommandResult const result = co_await submit_if_writable(std::move(command));
+  co_return std::holds_alternative<Settled>(result);
+}
+
 core::Task<bool> LedgerThread::change_alarms(core::AlarmChanges changes) {
   Command command{.action = std::move(changes), .steady = clock_.steady()};
   CommandResult const result = co_await submit_if_writable(std::move(command));
@@ -306,6 +335,7 @@ LedgerStatistics LedgerThread::statistics() const {
 void LedgerThread::close() {
   if (!thread_.joinable()) return;
   closed_ = true;
+  hand_over();
   {
     std::scoped_lock const lock(mutex_);
     closing_at_ = clock_.wall();
@@ -412,10 +442,17 @@ void LedgerThread::commit_held() {
 }
 
 void LedgerThread::answer(Batch& batch, std::vector<CommandResult> results) {
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    count_of(batch[i]).fetch_sub(1);
-    batch[i].waiter->post(std::move(results[i]));
-  }
+  struct Answers {
+    Batch batch;
+    std::vector<CommandResult> results;
+  };
+  for (Pending const& pending : batch) count_of(pending).fetch_sub(1);
+  Waiter& first = *batch.front().waiter;
+  auto answers = std::make_shared<Answers>(Answers{.batch = std::move(batch), .results = std::move(results)});
+  first.post_on_loop([answers = std::move(answers)] {
+    for (std::size_t i = 0; i < answers->batch.size(); ++i)
+      answers->batch[i].waiter->post(std::move(answers->results[i]));
+  });
 }
 
 void LedgerThread::maintain(Now now) {

@@ -44,7 +44,8 @@ struct LedgerStatistics {
 
 /// The ledger on a thread of its own, which has the only writing connection. Whatever queued while the
 /// last commit ran is the next batch; of the events that queued apart it takes a few along, at its end. Calls
-/// come from the loop's thread, and so do the answers; the clock is read there, too.
+/// come from the loop's thread, and so do the answers; the clock is read there, too. What comes in one turn
+/// of the loop is handed over together: a wake-up for each call would cost more than the call.
 class LedgerThread final : public core::Ledger,
                            public core::LedgerAdmin,
                            public core::SessionStore,
@@ -83,6 +84,7 @@ class LedgerThread final : public core::Ledger,
   [[nodiscard]] core::Task<bool> keep_token(core::StoredToken token) override;
   [[nodiscard]] core::Task<std::optional<core::UsageKept>> record_usage(
       core::UsageSnapshot snapshot) override;
+  [[nodiscard]] core::Task<bool> keep_pushed(core::PushedUsage pushed) override;
   [[nodiscard]] core::Task<bool> change_alarms(core::AlarmChanges changes) override;
 
   [[nodiscard]] core::Task<core::Result<core::EventCounts, core::EventsRefused>> record(
@@ -111,7 +113,10 @@ class LedgerThread final : public core::Ledger,
     Waiter(Waiter const&) = delete;
     Waiter& operator=(Waiter const&) = delete;
     virtual ~Waiter() = default;
+    /// On the loop, later.
     virtual void post(CommandResult result) = 0;
+    /// Has the loop call `handler` when what it has at hand is done.
+    virtual void post_on_loop(std::function<void()> handler) = 0;
   };
   template <class Handler>
   class HandlerWaiter;
@@ -131,6 +136,8 @@ class LedgerThread final : public core::Ledger,
   [[nodiscard]] core::Task<CommandResult> submit(Command command);
   [[nodiscard]] core::Task<CommandResult> submit_if_writable(Command command);
   void enqueue(Pending pending);
+  void hand_over_soon(Waiter& waiter);
+  void hand_over();
   [[nodiscard]] std::atomic<std::size_t>& count_of(Pending const& pending);
 
   void run();
@@ -150,6 +157,11 @@ class LedgerThread final : public core::Ledger,
   core::Clock const& clock_;
   OnFatal on_fatal_;
   OnCommit on_commit_;
+
+  // The loop's: what has come in this turn.
+  std::vector<Pending> gathered_;
+  std::size_t gathered_before_ = 0;  // when it was looked at last
+  std::shared_ptr<bool> const alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -30,6 +30,13 @@ void finish(Rows& rows) {
   }
 }
 
+// SQLite's count of its own memory takes a lock at each allocation, and nobody reads it. Too late, where
+// somebody has used SQLite before, is no harm.
+void do_not_count_memory() {
+  static int const done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(done);
+}
+
 // SQLite's own mode would be 0644. It gives WAL and shm the database's.
 void make_private_file(std::filesystem::path const& path) {
   int const file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, ledger_file_mode);
@@ -47,8 +54,10 @@ bool SqliteError::is_constraint() const { return primary(code_) == SQLITE_CONSTR
 bool SqliteError::is_not_a_database() const { return primary(code_) == SQLITE_NOTADB; }
 
 void Connection::Closer::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+void Connection::Finalizer::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
 Connection::Connection(std::filesystem::path const& path, Access access) {
+  do_not_count_memory();
   bool const writes = access == Access::read_write;
   if (writes) make_private_file(path);
   sqlite3* handle = nullptr;
@@ -95,6 +104,21 @@ void Connection::expect(std::string_view pragma, std::string_view value) {
 // NOLINTNEXTLINE(readability-make-member-function-const): it changes the database
 void Connection::run(std::string const& sql) {
   check(handle(), sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr));
+}
+
+void Connection::run(Step step) {
+  constexpr std::array<char const*, 4> statements{"BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT command",
+                                                  "RELEASE command"};
+  auto const place = static_cast<std::size_t>(step);
+  auto& prepared = steps_.at(place);
+  if (!prepared) {
+    sqlite3_stmt* statement = nullptr;
+    check(handle(), sqlite3_prepare_v3(handle(), statements.at(place), -1, SQLITE_PREPARE_PERSISTENT,
+                                       &statement, nullptr));
+    prepared.reset(statement);
+  }
+  Rows rows(prepared.get());
+  finish(rows);
 }
 
 std::int64_t Connection::integer(std::string_view sql) {
@@ -265,7 +289,7 @@ std::vector<std::string> Statement::column_names() const {
 }
 
 Transaction::Transaction(Connection& connection) : connection_(connection) {
-  connection_.run("BEGIN IMMEDIATE");
+  connection_.run(Connection::Step::begin);
 }
 
 Transaction::~Transaction() {
@@ -276,12 +300,12 @@ Transaction::~Transaction() {
 }
 
 void Transaction::commit() {
-  connection_.run("COMMIT");
+  connection_.run(Connection::Step::commit);
   open_ = false;
 }
 
 Savepoint::Savepoint(Connection& connection) : connection_(connection) {
-  connection_.run("SAVEPOINT command");
+  connection_.run(Connection::Step::savepoint);
 }
 
 Savepoint::~Savepoint() {
@@ -291,7 +315,7 @@ Savepoint::~Savepoint() {
 }
 
 void Savepoint::release() {
-  connection_.run("RELEASE command");
+  connection_.run(Connection::Step::release);
   open_ = false;
 }
 

@@ -73,6 +73,10 @@ class Connection {
   /// make files beside the database, can open it then as well. Throws SqliteError.
   void keep_log_files();
 
+  /// What surrounds a batch and its commands; prepared once.
+  enum class Step { begin, commit, savepoint, release };
+  void run(Step step);
+
   [[nodiscard]] sqlite3* handle() const { return handle_.get(); }
 
  private:
@@ -82,7 +86,11 @@ class Connection {
   struct Closer {
     void operator()(sqlite3* handle) const;
   };
+  struct Finalizer {
+    void operator()(sqlite3_stmt* statement) const;
+  };
   std::unique_ptr<sqlite3, Closer> handle_;
+  std::array<std::unique_ptr<sqlite3_stmt, Finalizer>, 4> steps_;
 };
 
 /// A value for a statement's parameter; refers to text and bytes, which live until the call returns.

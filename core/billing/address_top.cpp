@@ -10,12 +10,10 @@
 namespace onetap::core {
 
 void AddressTop::counted(std::string_view address, WallTime now) {
-  constexpr std::size_t digits = 16;
-  std::string const name = crypto::to_hex(crypto::hmac_sha256(key_, address)).substr(0, digits);
   std::int64_t const hour = hour_of(now);
   hours_.erase(hours_.begin(), hours_.lower_bound(hour - hours_kept + 1));
   Counts& counts = hours_[hour];
-  if (auto const found = counts.find(name); found != counts.end()) {
+  if (auto const found = counts.find(address); found != counts.end()) {
     ++found->second.codes;
     return;
   }
@@ -26,21 +24,26 @@ void AddressTop::counted(std::string_view address, WallTime now) {
     count = {.codes = least->second.codes + 1, .too_high = least->second.codes};
     counts.erase(least);
   }
-  counts.emplace(name, count);
+  counts.emplace(address, count);
+}
+
+std::string AddressTop::name_of(std::string_view address) const {
+  constexpr std::size_t digits = 16;
+  return crypto::to_hex(crypto::hmac_sha256(key_, address)).substr(0, digits);
 }
 
 std::vector<AddressTop::Row> AddressTop::top(int hours, WallTime now) const {
   Counts sums;
   for (auto each = hours_.lower_bound(hour_of(now) - hours + 1); each != hours_.end(); ++each) {
-    for (auto const& [name, count] : each->second) {
-      sums[name].codes += count.codes;
-      sums[name].too_high += count.too_high;
+    for (auto const& [address, count] : each->second) {
+      sums[address].codes += count.codes;
+      sums[address].too_high += count.too_high;
     }
   }
   std::vector<Row> rows;
   rows.reserve(sums.size());
-  for (auto const& [name, count] : sums)
-    rows.push_back({.address = name, .codes = count.codes, .too_high = count.too_high});
+  for (auto const& [address, count] : sums)
+    rows.push_back({.address = name_of(address), .codes = count.codes, .too_high = count.too_high});
   std::ranges::sort(rows, std::ranges::greater(),
                     [](Row const& row) { return std::pair(row.codes, row.address); });
   if (rows.size() > limits::top_rows_max) rows.resize(limits::top_rows_max);

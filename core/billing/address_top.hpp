@@ -13,7 +13,7 @@
 
 namespace onetap::core {
 
-/// Which addresses bring the most codes, in memory, by digests under a key of this run: nobody learns an
+/// Which addresses bring the most codes, in memory; told by digests under a key of this run: nobody learns an
 /// address from them. Each hour keeps limits::top_addresses_kept of them; one that has no place takes that of
 /// the least (the "space-saving" sketch of Metwally, Agrawal and El Abbadi, 2005): a count may then be too
 /// high by at most `too_high`, and whoever brings much is never left out.
@@ -38,9 +38,11 @@ class AddressTop {
     std::int64_t codes = 0;
     std::int64_t too_high = 0;
   };
-  using Counts = std::map<std::string, Count>;
+  using Counts = std::map<std::string, Count, std::less<>>;  // by address
 
   static constexpr int hours_kept = 24;
+
+  [[nodiscard]] std::string name_of(std::string_view address) const;
 
   std::array<unsigned char, 32> key_;
   std::map<std::int64_t, Counts> hours_;

@@ -18,21 +18,21 @@ std::optional<PooledLine> ConnectionPool::take() {
 
 void ConnectionPool::give_back(PooledLine line) {
   prune();
-  if (idle_.size() >= core::limits::wechat_idle_lines_max || is_too_old(line)) return;
+  if (idle_.size() >= core::limits::wechat_idle_lines_max || is_too_old(line, clock_.steady())) return;
   line.stream.expires_at(core::SteadyTime::max());
   idle_.push_back(std::move(line));
 }
 
 bool ConnectionPool::is_fit(PooledLine& line) const {
-  return !is_too_old(line) && line.stream.is_idle_and_alive();
+  return !is_too_old(line, clock_.steady()) && line.stream.is_idle_and_alive();
 }
 
 void ConnectionPool::prune() {
-  std::erase_if(idle_, [this](PooledLine const& line) { return is_too_old(line); });
+  core::SteadyTime const now = clock_.steady();
+  std::erase_if(idle_, [now](PooledLine const& line) { return is_too_old(line, now); });
 }
 
-bool ConnectionPool::is_too_old(PooledLine const& line) const {
-  core::SteadyTime const now = clock_.steady();
+bool ConnectionPool::is_too_old(PooledLine const& line, core::SteadyTime now) {
   return now - line.idle_since > core::limits::wechat_idle_time ||
          now - line.opened > core::limits::wechat_line_time;
 }

@@ -36,7 +36,7 @@ class ConnectionPool {
   [[nodiscard]] std::size_t size() const { return idle_.size(); }
 
  private:
-  [[nodiscard]] bool is_too_old(PooledLine const& line) const;
+  [[nodiscard]] static bool is_too_old(PooledLine const& line, core::SteadyTime now);
 
   core::Clock& clock_;
   std::list<PooledLine> idle_;

@@ -1,6 +1,8 @@
 -- The ledger. Times are unix milliseconds, money is integer micro-yuan, digests are 32 bytes.
 -- Long tables (consumption, attempt, entry) grow at their end only and have no index over their history;
 -- what must be found by code lives in the small table live_code.
+-- Checks of rows name more than two values by OR: for IN, SQLite would build a table of them for each row, which
+-- cost more than half of a commit's CPU.
 
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -52,7 +54,7 @@ CREATE TABLE pack (
   id INTEGER PRIMARY KEY,
   app INTEGER NOT NULL REFERENCES app (id),
   kind TEXT NOT NULL CHECK (kind IN ('quick', 'realtime')),
-  source TEXT NOT NULL CHECK (source IN ('trial', 'paid', 'overdraft')),
+  source TEXT NOT NULL CHECK (source = 'trial' OR source = 'paid' OR source = 'overdraft'),
   wx_pkg_id TEXT,             -- WeChat's; '' is the trial pack
   units INTEGER NOT NULL CHECK (units >= 0),
   price_micro_yuan INTEGER CHECK (price_micro_yuan >= 0),  -- paid for the whole pack; NULL: not known
@@ -67,8 +69,9 @@ CREATE UNIQUE INDEX pack_wx_pkg_id ON pack (app, kind, wx_pkg_id) WHERE wx_pkg_i
 -- Derived from entry, written once a batch; v_verify compares. An account that nothing touched has no row.
 CREATE TABLE pack_balance (
   pack INTEGER NOT NULL REFERENCES pack (id),
-  account TEXT NOT NULL CHECK (account IN
-    ('source', 'available', 'used', 'doubt', 'lost', 'expired', 'refunded', 'before')),
+  account TEXT NOT NULL CHECK (account = 'source' OR account = 'available' OR account = 'used'
+    OR account = 'doubt' OR account = 'lost'
+    OR account = 'expired' OR account = 'refunded' OR account = 'before'),
   units INTEGER NOT NULL,
   micro_yuan INTEGER NOT NULL,
   PRIMARY KEY (pack, account)
@@ -79,9 +82,9 @@ CREATE TABLE consumption (
   id INTEGER PRIMARY KEY,
   app INTEGER NOT NULL REFERENCES app (id),
   kind TEXT NOT NULL CHECK (kind IN ('quick', 'realtime')),
-  path TEXT NOT NULL CHECK (path IN ('exchange', 'legacy', 'rescue')),
-  state TEXT NOT NULL CHECK (state IN
-    ('sending', 'ok', 'rejected', 'retryable', 'in_doubt', 'lost', 'free')),
+  path TEXT NOT NULL CHECK (path = 'exchange' OR path = 'legacy' OR path = 'rescue'),
+  state TEXT NOT NULL CHECK (state = 'sending' OR state = 'ok' OR state = 'rejected' OR state = 'retryable'
+    OR state = 'in_doubt' OR state = 'lost' OR state = 'free'),
   cause TEXT NOT NULL,
   attempts INTEGER NOT NULL CHECK (attempts >= 0),
   run INTEGER NOT NULL REFERENCES run (id),  -- that opened the latest attempt
@@ -95,23 +98,24 @@ CREATE TABLE consumption (
   rid TEXT,
   scene TEXT,
   out_id TEXT,
-  client_env TEXT NOT NULL CHECK (client_env IN
-    ('release', 'preview', 'devtools', 'backend', 'unknown')),
+  client_env TEXT NOT NULL CHECK (client_env = 'release' OR client_env = 'preview' OR client_env = 'devtools'
+    OR client_env = 'backend' OR client_env = 'unknown'),
   pack INTEGER REFERENCES pack (id),         -- that the unit was booked on
   micro_yuan INTEGER,                        -- at which amount at that time; what it costs is in the entries
   created_at INTEGER NOT NULL,
   finished_at INTEGER,                       -- when the state came to be; NULL while sending
   CHECK ((state = 'sending') = (finished_at IS NULL)),
-  CHECK ((state IN ('ok', 'in_doubt', 'lost', 'free')) = (pack IS NOT NULL)),
+  CHECK ((state = 'ok' OR state = 'in_doubt' OR state = 'lost' OR state = 'free') = (pack IS NOT NULL)),
   CHECK ((pack IS NULL) = (micro_yuan IS NULL)),
   CHECK (path <> 'legacy' OR state = 'ok'),
   CHECK (state = 'ok' OR (phone_mask IS NULL AND phone_key IS NULL)),
   CHECK (CASE
-    WHEN state IN ('sending', 'ok', 'rejected') THEN cause = ''
-    WHEN state = 'retryable' THEN cause IN
-      ('not_sent', 'token_refused', 'rate_limited', 'misconfigured', 'no_quota')
-    ELSE cause IN ('timeout', 'connection_lost', 'malformed_answer', 'http_error', 'system_error',
-      'unknown_errcode', 'watermark', 'crash', 'abandoned')
+    WHEN state = 'sending' OR state = 'ok' OR state = 'rejected' THEN cause = ''
+    WHEN state = 'retryable' THEN cause = 'not_sent' OR cause = 'token_refused' OR cause = 'rate_limited'
+      OR cause = 'misconfigured' OR cause = 'no_quota'
+    ELSE cause = 'timeout' OR cause = 'connection_lost' OR cause = 'malformed_answer' OR cause = 'http_error'
+      OR cause = 'system_error' OR cause = 'unknown_errcode' OR cause = 'watermark' OR cause = 'crash'
+      OR cause = 'abandoned'
   END)
 ) STRICT;
 -- Small: only rows in these states are in them.
@@ -134,8 +138,8 @@ CREATE TABLE attempt (
   consumption INTEGER NOT NULL REFERENCES consumption (id),
   number INTEGER NOT NULL CHECK (number >= 1),
   run INTEGER NOT NULL REFERENCES run (id),
-  cause TEXT NOT NULL CHECK (cause IN
-    ('not_sent', 'token_refused', 'rate_limited', 'misconfigured', 'no_quota')),
+  cause TEXT NOT NULL CHECK (cause = 'not_sent' OR cause = 'token_refused' OR cause = 'rate_limited'
+    OR cause = 'misconfigured' OR cause = 'no_quota'),
   errcode INTEGER,
   rid TEXT,
   opened_at INTEGER NOT NULL,
@@ -156,10 +160,12 @@ CREATE TABLE entry (
   note TEXT,
   at INTEGER NOT NULL,
   CHECK (from_account <> to_account),
-  CHECK (from_account IN
-    ('source', 'available', 'used', 'doubt', 'lost', 'expired', 'refunded', 'before')),
-  CHECK (to_account IN
-    ('source', 'available', 'used', 'doubt', 'lost', 'expired', 'refunded', 'before')),
+  CHECK (from_account = 'source' OR from_account = 'available' OR from_account = 'used'
+    OR from_account = 'doubt' OR from_account = 'lost'
+    OR from_account = 'expired' OR from_account = 'refunded' OR from_account = 'before'),
+  CHECK (to_account = 'source' OR to_account = 'available' OR to_account = 'used'
+    OR to_account = 'doubt' OR to_account = 'lost'
+    OR to_account = 'expired' OR to_account = 'refunded' OR to_account = 'before'),
   CHECK (units > 0 OR kind = 'reprice'),
   CHECK (CASE kind
     WHEN 'purchase' THEN from_account = 'source' AND to_account = 'available'
@@ -204,7 +210,8 @@ END;
 
 CREATE TRIGGER consumption_changes BEFORE UPDATE ON consumption
 WHEN NOT (
-  (old.state = 'sending' AND new.state IN ('ok', 'rejected', 'retryable', 'in_doubt')
+  (old.state = 'sending' AND (new.state = 'ok' OR new.state = 'rejected' OR new.state = 'retryable'
+      OR new.state = 'in_doubt')
     AND new.cause <> 'abandoned' AND new.attempts = old.attempts AND new.path = old.path)
   OR (old.state = 'sending' AND new.state = 'sending'
     AND new.attempts = old.attempts + 1 AND new.path = old.path)

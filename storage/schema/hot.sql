@@ -117,8 +117,8 @@ UPDATE live_code SET sealed_number = NULL WHERE code_key = ?1;
 -- name: purge_live_code
 DELETE FROM live_code
 WHERE code_key = ?1 AND seen_at <= ?2
-  AND (SELECT c.state FROM consumption AS c WHERE c.id = live_code.consumption)
-    NOT IN ('sending', 'retryable', 'in_doubt');
+  AND (SELECT c.state <> 'sending' AND c.state <> 'retryable' AND c.state <> 'in_doubt'
+    FROM consumption AS c WHERE c.id = live_code.consumption);
 
 -- name: read_meta
 SELECT m.mode, m.key_fingerprint, m.copied_at, m.sealed_pepper FROM meta AS m;
