@@ -19,7 +19,7 @@ import tarfile
 SOURCE, FOLDER = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 REPOSITORY = FOLDER / "repository"
 KEPT = ("scripts/release", "scripts/docs", "scripts/render_api.py", "CMakeLists.txt", "CHANGELOG.md", ".gitignore",
-        "docs/openapi.yaml", "docs/install.md", "app/miniprogram/package.json", "app/miniprogram/package-lock.json",
+        "docs/openapi.yaml", "docs/install.md", "docs/zh/install.md", "app/miniprogram/package.json", "app/miniprogram/package-lock.json",
         "app/miniprogram/.gitignore")
 STAND_INS = {
     "scripts/test": 'echo "tests were run" >>build/log\n',
