@@ -22,7 +22,7 @@ struct Reconciled {
 /// "2026-11-22"; none for anything else.
 [[nodiscard]] std::optional<storage::Day> day_of(std::string const& name);
 
-/// One row a pack, as README.md names the columns.
+/// One row a pack, as docs/ledger.md names the columns.
 [[nodiscard]] storage::Table table_of(std::vector<Reconciled> const& all);
 
 /// The same as a JSON array, each pack with its "explanation"; ends with a newline.

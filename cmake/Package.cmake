@@ -8,7 +8,8 @@ file(GLOB units ${packaging}/systemd/*)
 install(FILES ${units} DESTINATION /lib/systemd/system)
 install(FILES ${packaging}/debian/copyright DESTINATION share/doc/onetap)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/README.zh-CN.md DESTINATION share/doc/onetap)
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/proxies DESTINATION share/doc/onetap)
+# Beside the README, so that its links lead somewhere.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs DESTINATION share/doc/onetap)
 install(DIRECTORY DESTINATION /etc/onetap/credentials DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 
 # What the program itself knows best: its commands, flags and settings.

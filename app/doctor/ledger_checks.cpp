@@ -27,6 +27,8 @@ constexpr char not_verified[] = "; too long to verify in passing (onetap verify 
 constexpr std::uint64_t log_bytes_high = 256ULL * 1024 * 1024;
 constexpr char database_check[] = "database";
 constexpr char key_check[] = "data-key";
+constexpr char one_at_a_time[] =
+    "; one ledger has one server: a second one behind the balancer would not know the codes of the first";
 constexpr char be_its_user[] =
     "run this as the server's user; if it is, let that user read and write the ledger's files, and in their "
     "folder";
@@ -50,10 +52,10 @@ Finding examine_lock(path const& database) {
   if (auto const fault = storage::lock_fault(database))
     return found_odd(check, "cannot tell whether one has this ledger: " + *fault,
                      "run this as the server's user");
-  if (!holder) return found_well(check, "none has this ledger now");
+  if (!holder) return found_well(check, std::string("none has this ledger now") + one_at_a_time);
   std::string what = "process " + std::to_string(holder->pid) + " has this ledger";
   if (!holder->operator_address.empty()) what += ", and listens to operators at " + holder->operator_address;
-  return found_well(check, what);
+  return found_well(check, what + one_at_a_time);
 }
 
 // A key that is there and that this user may not read is not to be replaced.

@@ -56,7 +56,7 @@ struct TestCode {
 /// An errcode that no page of WeChat's lists.
 inline constexpr int unlisted_errcode = 88999;
 
-/// The one table: the sandbox behaves by it, `onetap sandbox --codes` prints it, the README shows it.
+/// The one table: the sandbox behaves by it, `onetap sandbox --codes` prints it, docs/sandbox.md shows it.
 inline constexpr std::array test_codes{
     TestCode{"sandbox-ok", TestBehaviour::succeed, 0, "a number, once; then 40029", "成功一次，再用为 40029"},
     TestCode{"sandbox-expired", TestBehaviour::refuse, 40029, "40029: the code has expired",

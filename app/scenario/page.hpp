@@ -14,7 +14,7 @@ struct TapEvent {
   std::string code{};
 };
 
-/// The words of the page of the README: it calls the server only with a code in its hand.
+/// The words of the bare page of docs/miniprogram.md: it calls the server only with a code in its hand.
 inline constexpr std::string_view page_says_success = "获取成功";
 inline constexpr std::string_view page_says_no_quota = "当前额度不足";
 inline constexpr std::string_view page_says_not_authorised = "未授权手机号";

@@ -14,7 +14,7 @@ namespace onetap::core {
 
 namespace json = boost::json;
 
-/// Everything that an operator is told of without asking. README.md has the same table.
+/// Everything that an operator is told of without asking. docs/alarms.md has the same table.
 enum class AlarmName {
   quota_low,
   days_left_low,

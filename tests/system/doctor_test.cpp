@@ -77,6 +77,8 @@ class Practice {
   std::vector<std::string> options_;
 };
 
+constexpr char one_server_only[] =
+    "one ledger has one server: a second one behind the balancer would not know the codes of the first";
 constexpr std::array checks_of_wechat{"wechat-tls", "clock",      "secret",      "white-list",
                                       "permission", "call-quota", "usage-quick", "usage-realtime"};
 
@@ -92,12 +94,15 @@ TEST_CASE("the doctor finds all well before the first start, beside a running se
       CHECK(diagnosis.status_of(check) == "ok");
   };
   expect_all_well();
+  CHECK(contains(practice.ask_doctor().text, one_server_only));
   CHECK_FALSE(std::filesystem::exists(practice.database()));
   {
     Process server(ONETAP_BINARY, practice.command("serve"), {secret});
     static_cast<void>(server.await(R"("listener":"public","address":")", '"'));
     expect_all_well();
-    CHECK(contains(practice.ask_doctor().text, "process " + std::to_string(server.pid())));
+    std::string const beside = practice.ask_doctor().text;
+    CHECK(contains(beside, "process " + std::to_string(server.pid())));
+    CHECK(contains(beside, one_server_only));
     server.signal(SIGTERM);
     CHECK(server.wait() == 0);
     CHECK_FALSE(contains(server.text(), "token_refused"));

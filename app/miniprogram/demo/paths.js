@@ -1,7 +1,7 @@
 // What WeChat's button may bring, as its real callbacks look. `outcome` is what phone-button makes of it.
 const ok = 'getPhoneNumber:ok';
 
-/** Codes of the sandbox (README.md, "The sandbox"), each good once: something is appended for each tap. */
+/** Codes of the sandbox (docs/sandbox.md), each good once: something is appended for each tap. */
 const codes = [
   ['sandbox-ok', '同意 · a number'],
   ['sandbox-expired', 'code 已过期 · expired code'],

@@ -109,7 +109,7 @@ describe('each tap is one code, one exchange, one unit', { concurrency: 4, timeo
   for (const code of testCodes()) {
     test(code, () => {
       const hears = promised.get(code);
-      assert.ok(hears, `README.md does not say what the page hears of ${code}`);
+      assert.ok(hears, `docs/sandbox.md does not say what the page hears of ${code}`);
       return playCode(code, hears);
     });
   }
@@ -229,9 +229,9 @@ describe('a phone of its own', { timeout: 120_000 }, () => {
   });
 });
 
-test('the bare page of README.md works unchanged against ONETAP_VERIFY=origin', async () => {
-  const readme = readFileSync('../../README.md', 'utf8');
-  const snippet = /```js\n(Page\(\{[\s\S]*?\}\)\n)```/.exec(readme)?.[1] ?? '';
+test('the bare page of docs/miniprogram.md works unchanged against ONETAP_VERIFY=origin', async () => {
+  const documented = readFileSync('../../docs/miniprogram.md', 'utf8');
+  const snippet = /```js\n(Page\(\{\n {2}onGetPhoneNumber\(e\)[\s\S]*?\}\)\n)```/.exec(documented)?.[1] ?? '';
   const server = await Server.start('origin');
   try {
     wx.trust(server.url, server.ca);

@@ -14,10 +14,10 @@ export function testCodes(): string[] {
   return (JSON.parse(table) as { code: string }[]).map(({ code }) => code);
 }
 
-/** What README.md says that the page hears of a code: "422 `CODE_INVALID`". */
+/** What docs/sandbox.md says that the page hears of a code: "422 `CODE_INVALID`". */
 export function promisedAnswers(): Map<string, string> {
-  const readme = readFileSync(join(repository, 'README.md'), 'utf8');
-  const rows = readme.matchAll(/^\| `(sandbox-[a-z0-9-]+)` \| .*\| ([^|]+) \|$/gm);
+  const page = readFileSync(join(repository, 'docs/sandbox.md'), 'utf8');
+  const rows = page.matchAll(/^\| `(sandbox-[a-z0-9-]+)` \| .*\| ([^|]+) \|$/gm);
   return new Map(Array.from(rows, ([, code = '', hears = '']) => [code, hears]));
 }
 
