@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t queue_lines = 8192;
 constexpr std::size_t queue_errors = 1024;
 constexpr std::size_t bytes_at_once = 64UL * 1024;
+constexpr auto gathering_time = std::chrono::milliseconds(2);
 
 spdlog::level::level_enum level_of(core::LogLevel level) {
   switch (level) {
@@ -62,7 +63,10 @@ class LogSink::Writer final : public spdlog::sinks::base_sink<std::mutex> {
     write({message.payload.data(), message.payload.size()});
     tell_in_time();
     bool const is_followed = queues_.waiting && queues_.waiting() > 0;
-    if (!is_followed || bytes_.size() >= bytes_at_once) write_out();
+    if (is_followed && bytes_.size() < bytes_at_once) return;
+    write_out();
+    // Waking for each line costs the loop more than the line; what comes meanwhile waits in the queue.
+    if (queues_.waiting && !is_followed) std::this_thread::sleep_for(gathering_time);
   }
   void flush_() override { write_out(); }
 

@@ -196,6 +196,8 @@ struct Stream::State : std::enable_shared_from_this<State> {
     return asio::error::connection_reset;
   }
 
+  bool has_unread() const { return !tls->wire.incoming.empty() || SSL_has_pending(tls->ssl.get()) == 1; }
+
   // Lets OpenSSL look at all that has been received: data, an end or a fault is not its own business.
   bool only_tls_business_is_unread() const {
     char byte = 0;
@@ -378,13 +380,14 @@ bool Stream::is_idle_and_alive() {
   State& state = *state_;
   if (state.expired || !state.socket.is_open()) return false;
   while (true) {
-    if (state.tls && !state.only_tls_business_is_unread()) return false;
-    state.received.resize(receive_bytes);
+    if (state.tls && state.has_unread() && !state.only_tls_business_is_unread()) return false;
+    std::array<char, receive_bytes> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     error_code error;
-    std::size_t const size = state.socket.read_some(asio::buffer(state.received), error);
+    std::size_t const size = state.socket.read_some(asio::buffer(buffer), error);
     if (error) return error == asio::error::would_block || error == asio::error::try_again;
     if (!state.tls) return false;
-    state.tls->wire.incoming = std::string_view(state.received).substr(0, size);
+    state.received.assign(buffer.data(), size);
+    state.tls->wire.incoming = state.received;
   }
 }
 

@@ -75,7 +75,6 @@ int choose_http_1_1(SSL* /*ssl*/, unsigned char const** out, unsigned char* out_
 void set_common_options(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_cipher_list(context, cipher_list);
   SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384");
 }
@@ -222,6 +221,7 @@ core::Result<TlsContext, std::string> TlsContext::server(std::string_view certif
   }
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) return "the key cannot be used: " + openssl_reason();
   SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // pages' connections are many, and idle
   SSL_CTX_set_num_tickets(context,
                           1);  // a second one costs 5-22 % of a full handshake and serves nobody here
   made.ticket_keys_ = std::make_shared<TicketKeys>();

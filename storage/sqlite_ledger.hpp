@@ -41,8 +41,8 @@ struct Recovery {
   std::vector<core::SessionRow> sessions{};
   std::vector<core::StoredToken> tokens{};       // that still live
   std::vector<core::CodesOfUser> codes_today{};  // of China's day, by mini program and user; see counts_today
-  std::vector<core::LastUsage> last_usage{};      // WeChat's last word
-  std::vector<core::Alarm> alarms{};              // that are on, and the last that ended; the newest last
+  std::vector<core::LastUsage> last_usage{};     // WeChat's last word
+  std::vector<core::Alarm> alarms{};             // that are on, and the last that ended; the newest last
 };
 
 /// What one pass of maintenance did.
@@ -109,7 +109,10 @@ class SqliteLedger {
     std::vector<Due> kept;
   };
 
-  [[nodiscard]] CommandResult run(Command const& command);
+  /// What a command that the schema refuses takes back with it.
+  enum class Undo { batch, command };
+  [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch, Undo undo);
+  [[nodiscard]] CommandResult run(Command const& command, Undo undo);
   [[nodiscard]] core::ledger::FindResult find(core::Intent const& intent, core::SteadyTime steady);
   [[nodiscard]] core::ledger::BeginResult begin(core::Intent const& intent, core::SteadyTime steady);
   [[nodiscard]] core::AttemptId insert(core::Intent const& intent);

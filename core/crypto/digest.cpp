@@ -30,7 +30,7 @@ struct FreedBy {
 template <class Handle, auto function>
 using Owned = std::unique_ptr<Handle, FreedBy<function>>;
 
-/// OpenSSL fails here only when it is broken or out of memory.
+// OpenSSL fails here only when it is broken or out of memory.
 // A fetch searches the providers, so each algorithm is fetched once.
 EVP_MD const* fetched_sha256() {
   static Owned<EVP_MD, EVP_MD_free> const algorithm(EVP_MD_fetch(nullptr, "SHA256", nullptr));
@@ -69,12 +69,25 @@ unsigned char const* unsigned_bytes(std::string_view text) {
   return reinterpret_cast<unsigned char const*>(text.data());
 }
 
+Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> new_hmac_sha256() {
+  Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> context(EVP_MAC_CTX_new(fetched_hmac()));
+  require(context != nullptr, "EVP_MAC_CTX_new");
+  std::array<OSSL_PARAM, 2> const parameters{digest_parameter(OSSL_MAC_PARAM_DIGEST),
+                                             OSSL_PARAM_construct_end()};
+  require(EVP_MAC_CTX_set_params(context.get(), parameters.data()) == 1, "EVP_MAC_CTX_set_params");
+  return context;
+}
+
 }  // namespace
 
+// One context for each thread: making one takes longer than to digest what is digested here.
 Digest sha256(std::string_view data) {
+  static thread_local Owned<EVP_MD_CTX, EVP_MD_CTX_free> const context(EVP_MD_CTX_new());
+  require(context != nullptr, "EVP_MD_CTX_new");
   Digest digest{};
-  require(EVP_Digest(data.data(), data.size(), digest.data(), nullptr, fetched_sha256(), nullptr) == 1,
-          "EVP_Digest");
+  require(EVP_DigestInit_ex2(context.get(), fetched_sha256(), nullptr) == 1, "EVP_DigestInit_ex2");
+  require(EVP_DigestUpdate(context.get(), data.data(), data.size()) == 1, "EVP_DigestUpdate");
+  require(EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1, "EVP_DigestFinal_ex");
   return digest;
 }
 
@@ -86,15 +99,12 @@ std::array<unsigned char, 20> sha1(std::string_view data) {
 }
 
 Digest hmac_sha256(std::span<unsigned char const> key, std::string_view message) {
-  Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> const context(EVP_MAC_CTX_new(fetched_hmac()));
-  require(context != nullptr, "EVP_MAC_CTX_new");
-  std::array<OSSL_PARAM, 2> const parameters{digest_parameter(OSSL_MAC_PARAM_DIGEST),
-                                             OSSL_PARAM_construct_end()};
+  static thread_local Owned<EVP_MAC_CTX, EVP_MAC_CTX_free> const context = new_hmac_sha256();
   Digest digest{};
   // A null key would mean "the key set before"; an empty one needs an address.
   unsigned char const* const key_bytes = key.empty() ? digest.data() : key.data();
   std::size_t size = 0;
-  require(EVP_MAC_init(context.get(), key_bytes, key.size(), parameters.data()) == 1, "EVP_MAC_init");
+  require(EVP_MAC_init(context.get(), key_bytes, key.size(), nullptr) == 1, "EVP_MAC_init");
   require(EVP_MAC_update(context.get(), unsigned_bytes(message), message.size()) == 1, "EVP_MAC_update");
   require(EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) == 1, "EVP_MAC_final");
   require(size == digest.size(), "HMAC's size");
@@ -127,11 +137,11 @@ void fill_random(std::span<unsigned char> bytes) {
 
 std::string to_hex(std::span<unsigned char const> bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(2 * bytes.size());
+  std::string hex(2 * bytes.size(), '0');
+  auto to = hex.begin();
   for (unsigned char const byte : bytes) {
-    hex += digits[byte >> 4U];
-    hex += digits[byte & 15U];
+    *to++ = digits[byte >> 4U];
+    *to++ = digits[byte & 15U];
   }
   return hex;
 }

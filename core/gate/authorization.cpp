@@ -17,8 +17,12 @@ using namespace authorization;
 
 constexpr std::string_view bearer_scheme = "Bearer";
 constexpr std::string_view signed_scheme = "ONETAP-HMAC-SHA256";
-constexpr std::string_view word_characters =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+bool is_word_character(char c) {
+  bool const is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  bool const is_digit = c >= '0' && c <= '9';
+  return is_letter || is_digit || c == '_' || c == '-';
+}
 
 bool equal_without_case(std::string_view left, std::string_view right) {
   auto const lower = [](char letter) {
@@ -71,8 +75,7 @@ std::optional<std::string_view> read_parameters(std::string_view text, Parameter
 }
 
 bool is_word(std::string_view text, std::size_t size_min, std::size_t size_max) {
-  return text.size() >= size_min && text.size() <= size_max &&
-         text.find_first_not_of(word_characters) == std::string_view::npos;
+  return text.size() >= size_min && text.size() <= size_max && std::ranges::all_of(text, is_word_character);
 }
 
 std::optional<std::int64_t> read_number(std::string_view digits, std::size_t digits_max) {
@@ -110,6 +113,8 @@ Authorization read_signed(std::string_view text) {
 }
 
 }  // namespace
+
+bool may_be_bearer(std::string_view field) { return field.starts_with('B') || field.starts_with('b'); }
 
 Authorization parse_authorization(std::string_view field) {
   auto const end = std::min(field.find_first_of(" \t"), field.size());

@@ -41,6 +41,9 @@ struct Malformed {
 using Authorization =
     std::variant<authorization::None, authorization::Bearer, authorization::Signed, authorization::Malformed>;
 
+/// Whether parse_authorization() may find a Bearer in it; at a glance.
+[[nodiscard]] bool may_be_bearer(std::string_view field);
+
 /// `field` is the value of an Authorization field, or empty for none.
 [[nodiscard]] Authorization parse_authorization(std::string_view field);
 

@@ -287,7 +287,8 @@ std::optional<Problem> Gatekeeper::limit_user(CallerKey const& user, RouteAccess
 Gatekeeper::Fields Gatekeeper::rate_fields(GateRequest const& request, RouteAccess access,
                                            std::optional<CallerKey> const& user) const {
   RateFields written(clock_.steady());
-  bool const backend = access.takes_backend && is_backend(parse_authorization(request.authorization));
+  bool const backend = access.takes_backend && may_be_bearer(request.authorization) &&
+                       is_backend(parse_authorization(request.authorization));
   if (!backend) written.add("address", by_address_, request.address);
   if (!backend && !user) written.add("all", of_everybody_, everybody);
   if (user) written.add("user", user_limit(access), bytes_of(*user));

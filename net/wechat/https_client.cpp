@@ -124,7 +124,7 @@ core::Task<HttpAnswer> send_request(Stream& stream, HttpRequest request) {
   error_code const written = co_await stream.write(bytes);
   if (written) co_return lost(written);
   AnswerReader reader;
-  std::array<char, 4096> buffer{};
+  std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by each read
   while (true) {
     auto const size = co_await stream.read_some(buffer);
     if (!size) {

@@ -12,14 +12,20 @@ namespace {
 
 namespace json = boost::json;
 
+// RFC 3986 §2.3.
+bool is_unreserved(char c) {
+  bool const is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  bool const is_digit = c >= '0' && c <= '9';
+  return is_letter || is_digit || c == '-' || c == '_' || c == '.' || c == '~';
+}
+
 std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view unreserved =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
   constexpr std::string_view hex = "0123456789ABCDEF";
   std::string encoded;
+  encoded.reserve(text.size());
   for (char const character : text) {
     auto const byte = static_cast<unsigned char>(character);
-    if (unreserved.find(character) != std::string_view::npos) {
+    if (is_unreserved(character)) {
       encoded += character;
     } else {
       encoded.append({'%', hex[byte >> 4], hex[byte & 15]});
