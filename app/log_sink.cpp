@@ -66,7 +66,10 @@ class LogSink::Writer final : public spdlog::sinks::base_sink<std::mutex> {
     if (is_followed && bytes_.size() < bytes_at_once) return;
     write_out();
     // Waking for each line costs the loop more than the line; what comes meanwhile waits in the queue.
-    if (queues_.waiting && !is_followed) std::this_thread::sleep_for(gathering_time);
+    if (!queues_.waiting || is_followed) return;
+    mutex_.unlock();  // for the other queue
+    std::this_thread::sleep_for(gathering_time);
+    mutex_.lock();
   }
   void flush_() override { write_out(); }
 

@@ -63,7 +63,7 @@ class MiniProgram {
   /// A token that an earlier run kept.
   void restore(core::StoredToken const& token);
   /// WeChat's last figures of an earlier run: what pages are told until it is asked anew.
-  void restore(core::LastUsage const& usage) { standing_.restore(usage); }
+  void restore(core::LastUsage const& usage) { standing_.restore(usage, clock_.wall()); }
 
   [[nodiscard]] core::TokenKeeper& tokens() { return tokens_; }
   [[nodiscard]] core::CallControl& calls() { return calls_; }

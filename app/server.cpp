@@ -521,9 +521,11 @@ class Server {
 
   [[nodiscard]] std::optional<SandboxPage> make_sandbox_page() {
     if (sandbox_ == nullptr) return std::nullopt;
-    return SandboxPage(
-        {.clock = clock_, .wechat = sandbox_->state(), .pages = net::public_routes(public_surface())},
-        mini_programs_.appids().front());
+    return SandboxPage({.clock = clock_,
+                        .wechat = sandbox_->state(),
+                        .pages = net::public_routes(public_surface()),
+                        .push = settings_.mini_programs.front().push},
+                       mini_programs_.appids().front());
   }
 
   [[nodiscard]] std::optional<core::WallTime> certificate_until() const {

@@ -104,13 +104,15 @@ std::vector<core::LastUsage> load_last_usage(Connection& connection, core::WallT
     auto const last = std::ranges::find_if(found, [&](core::LastUsage const& each) {
       return each.appid == packs.text(0) && each.kind == kind_in(packs, 1);
     });
+    // Another process may have written between the two looks.
+    if (last == found.end() || !last->snapshot) continue;
     auto const status = std::clamp<std::int64_t>(packs.integer(3), 1, 3);
-    last->snapshot.value().packs.push_back({.pkg_id = packs.text(2),
-                                            .status = static_cast<core::PackUsage::Status>(status),
-                                            .all = packs.integer(4),
-                                            .used = packs.integer(5),
-                                            .starts = time_in(packs, 6),
-                                            .ends = time_in(packs, 7)});
+    last->snapshot->packs.push_back({.pkg_id = packs.text(2),
+                                     .status = static_cast<core::PackUsage::Status>(status),
+                                     .all = packs.integer(4),
+                                     .used = packs.integer(5),
+                                     .starts = time_in(packs, 6),
+                                     .ends = time_in(packs, 7)});
   }
   return found;
 }

@@ -26,6 +26,9 @@ namespace ledger = core::ledger;
 // How long outcomes wait for room on a full disk before they are tried again.
 constexpr auto held_retry_time = std::chrono::milliseconds(500);
 
+// Each turn of a busy loop brings something: so many are worth waiting for, with the disk idle.
+constexpr int gathering_turns_max = 4;
+
 bool is_new_work(Command const& command) {
   return std::holds_alternative<FindCommand>(command.action) ||
          std::holds_alternative<core::admin::Command>(command.action) ||
@@ -124,12 +127,13 @@ void LedgerThread::enqueue(Pending pending) {
   if (gathered_.size() == 1) hand_over_soon(*gathered_.front().waiter);
 }
 
-// As long as each turn of the loop brings more, and the batch is not full.
+// As long as each turn of the loop brings more, for some turns, and the batch is not full.
 void LedgerThread::hand_over_soon(Waiter& waiter) {
   waiter.post_on_loop([this, alive = std::weak_ptr(alive_)] {
     if (alive.expired() || gathered_.empty()) return;
     bool const is_growing = gathered_.size() > std::exchange(gathered_before_, gathered_.size());
-    if (is_growing && gathered_.size() < limits::ledger_batch_max) {
+    bool const may_wait = turns_gathered_++ < gathering_turns_max;
+    if (is_growing && may_wait && gathered_.size() < limits::ledger_batch_max) {
       hand_over_soon(*gathered_.front().waiter);
     } else {
       hand_over();
@@ -145,6 +149,7 @@ void LedgerThread::hand_over() {
   }
   gathered_.clear();
   gathered_before_ = 0;
+  turns_gathered_ = 0;
   wake_.notify_one();
 }
 

@@ -161,6 +161,7 @@ class LedgerThread final : public core::Ledger,
   // The loop's: what has come in this turn.
   std::vector<Pending> gathered_;
   std::size_t gathered_before_ = 0;  // when it was looked at last
+  int turns_gathered_ = 0;
   std::shared_ptr<bool> const alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;

@@ -183,25 +183,14 @@ std::vector<core::CodesOfUser> SqliteLedger::codes_since(core::WallTime time) {
   return found;
 }
 
-// A savepoint for each command is a fifth of its cost, and only one that breaks a promise needs it: a batch
-// with such a one is run again, so that it alone is refused.
 std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch) {
-  try {
-    return apply(batch, Undo::batch);
-  } catch (SqliteError const& error) {
-    if (!error.is_constraint()) throw;
-  }
-  return apply(batch, Undo::command);
-}
-
-std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch, Undo undo) {
   std::vector<CommandResult> results;
   results.reserve(batch.size());
   new_codes_.clear();
   new_numbers_.clear();
   try {
     Transaction transaction(connection_);
-    for (Command const& command : batch) results.push_back(run(command, undo));
+    for (Command const& command : batch) results.push_back(run(command));
     packs_.flush();
     transaction.commit();
   } catch (SqliteError const&) {
@@ -213,7 +202,7 @@ std::vector<CommandResult> SqliteLedger::apply(std::span<Command const> batch, U
   return results;
 }
 
-CommandResult SqliteLedger::run(Command const& command, Undo undo) {
+CommandResult SqliteLedger::run(Command const& command) {
   if (auto const* const finding = std::get_if<FindCommand>(&command.action))
     return find(finding->intent, command.steady);
   if (auto const* const acting = std::get_if<core::admin::Command>(&command.action))
@@ -249,8 +238,7 @@ CommandResult SqliteLedger::run(Command const& command, Undo undo) {
     static_cast<void>(packs_.app(decryption->appid, decryption->at));
   }
   try {
-    std::optional<Savepoint> savepoint;
-    if (undo == Undo::command) savepoint.emplace(connection_);
+    Savepoint savepoint(connection_);
     CommandResult result;
     if (auto const* const beginning = std::get_if<BeginCommand>(&command.action)) {
       result = begin(beginning->intent, command.steady);
@@ -275,10 +263,10 @@ CommandResult SqliteLedger::run(Command const& command, Undo undo) {
     } else {
       result = settle(std::get<core::Settlement>(command.action), command.steady);
     }
-    if (savepoint) savepoint->release();
+    savepoint.release();
     return result;
   } catch (SqliteError const& error) {
-    if (!error.is_constraint() || undo == Undo::batch) throw;
+    if (!error.is_constraint()) throw;
     return Refused{error.what()};
   }
 }

@@ -109,10 +109,7 @@ class SqliteLedger {
     std::vector<Due> kept;
   };
 
-  /// What a command that the schema refuses takes back with it.
-  enum class Undo { batch, command };
-  [[nodiscard]] std::vector<CommandResult> apply(std::span<Command const> batch, Undo undo);
-  [[nodiscard]] CommandResult run(Command const& command, Undo undo);
+  [[nodiscard]] CommandResult run(Command const& command);
   [[nodiscard]] core::ledger::FindResult find(core::Intent const& intent, core::SteadyTime steady);
   [[nodiscard]] core::ledger::BeginResult begin(core::Intent const& intent, core::SteadyTime steady);
   [[nodiscard]] core::AttemptId insert(core::Intent const& intent);

@@ -102,6 +102,15 @@ ChargeBook::OfKind* ChargeBook::find(std::string_view spu_id) {
   return spu_id == realtime_spu_id ? &of(core::Kind::realtime) : nullptr;
 }
 
+ChargeBook::Units ChargeBook::units(core::Kind kind) const {
+  Units units;
+  for (Pack const& pack : of(kind).packs) {
+    units.all += pack.all;
+    units.used += pack.used;
+  }
+  return units;
+}
+
 std::int64_t ChargeBook::untold(core::Kind kind, std::string_view pkg_id) const {
   return std::ranges::count_if(
       burnt_, [&](Burnt const& burnt) { return burnt.kind == kind && burnt.pkg_id == pkg_id; });

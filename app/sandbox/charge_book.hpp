@@ -42,6 +42,13 @@ class ChargeBook {
   /// The trial pack's unit first, then of the nearest end, then of the lowest name; none: nothing happens.
   void burn(core::Kind kind, core::WallTime now);
 
+  /// Of all packs, as they are at WeChat: no figure lags here.
+  struct Units {
+    std::int64_t all = 0;
+    std::int64_t used = 0;
+  };
+  [[nodiscard]] Units units(core::Kind kind) const;
+
   /// A page of charge/usage/get; none for a spuId that there is not.
   [[nodiscard]] std::optional<boost::json::object> usage(std::string_view spu_id, std::size_t offset,
                                                          std::size_t limit, core::WallTime now);
@@ -60,6 +67,9 @@ class ChargeBook {
   };
 
   [[nodiscard]] OfKind& of(core::Kind kind) { return of_kinds_.at(kind == core::Kind::quick ? 0 : 1); }
+  [[nodiscard]] OfKind const& of(core::Kind kind) const {
+    return of_kinds_.at(kind == core::Kind::quick ? 0 : 1);
+  }
   [[nodiscard]] OfKind* find(std::string_view spu_id);
   [[nodiscard]] std::int64_t untold(core::Kind kind, std::string_view pkg_id) const;
   void tell(core::WallTime now);

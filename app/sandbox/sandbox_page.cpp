@@ -103,6 +103,34 @@ class PagesRequest {
   Request request_;
 };
 
+/// WeChat's alarm of that kind (facts/wechat-api.md §2.5).
+json::object quota_alarm(core::Kind kind, ChargeBook::Units units, std::int64_t created_s) {
+  bool const is_quick = kind == core::Kind::quick;
+  constexpr int of_quota = 3;
+  return {{"ToUserName", "gh_sandbox"},
+          {"FromUserName", "wechat"},
+          {"CreateTime", created_s},
+          {"MsgType", "event"},
+          {"Event", "charge_service_quota_notify"},
+          {"event_type", of_quota},
+          {"spu_id", is_quick ? ChargeBook::quick_spu_id : ChargeBook::realtime_spu_id},
+          {"spu_name", is_quick ? "手机号快速验证组件" : "手机号实时验证组件"},
+          {"total_quota", units.all},
+          {"total_used_quota", units.used}};
+}
+
+/// What an unencrypted push's URL says of who sent it.
+std::string push_query(core::PushToken const& token, std::int64_t sent_s) {
+  std::array<unsigned char, 8> random{};
+  core::crypto::fill_random(random);
+  std::string const nonce = core::crypto::to_hex(random);
+  std::string const timestamp = std::to_string(sent_s);
+  std::array<std::string, 3> parts{std::string(token.reveal()), timestamp, nonce};
+  std::ranges::sort(parts);
+  std::string const signature = core::crypto::to_hex(core::crypto::sha1(parts[0] + parts[1] + parts[2]));
+  return "signature=" + signature + "&timestamp=" + timestamp + "&nonce=" + nonce;
+}
+
 json::object as_json(Response const& response) {
   json::object fields;
   for (auto const& [name, value] : response.headers) fields[name] = value;
@@ -119,6 +147,7 @@ SandboxPage::SandboxPage(Ports ports, std::string appid)
 std::vector<net::Route> SandboxPage::routes(net::Admission const& admit, net::Admission const& admit_file) {
   auto const tap_route = [this](Request const& request) { return tap(request); };
   auto const present_route = [this](Request const& request) { return present(request); };
+  auto const push_route = [this](Request const& request) { return push(request); };
   auto const paths_route = [](Request const& /*request*/) -> core::Task<Response> {
     co_return Response{.body = test_codes_as_json()};
   };
@@ -133,6 +162,11 @@ std::vector<net::Route> SandboxPage::routes(net::Admission const& admit, net::Ad
        .path = "/sandbox/present",
        .body = net::Body::json,
        .handle = present_route,
+       .admit = admit},
+      {.method = "POST",
+       .path = "/sandbox/push",
+       .body = net::Body::json,
+       .handle = push_route,
        .admit = admit}};
   constexpr std::array<std::pair<std::string_view, std::string_view>, 3> files{
       {{"/sandbox", "index.html"}, {"/sandbox/page.css", "page.css"}, {"/sandbox/page.js", "page.js"}}};
@@ -179,6 +213,37 @@ core::Task<Response> SandboxPage::present(Request const& request) {
   json::value const calls = json::parse(ports_.wechat.journal().as_json(digest, 20)).at("calls");
   co_return answered(json::object{
       {"request", pages_request.as_json()}, {"response", as_json(*response)}, {"wechat", calls}});
+}
+
+core::Task<Response> SandboxPage::push(Request const& request) {
+  auto const body = object_in(request.body);
+  if (!body) co_return fault("the body must be a JSON object");
+  if (ports_.push.token.empty()) co_return fault("set ONETAP_PUSH_TOKEN: without it nothing is pushed");
+  if (!ports_.push.aes_key.empty())
+    co_return fault("the sandbox pushes unencrypted: leave ONETAP_PUSH_AES_KEY out");
+  core::Kind const kind = text_in(*body, "kind") == "realtime" ? core::Kind::realtime : core::Kind::quick;
+  std::int64_t const now_s = core::unix_seconds(ports_.clock.wall());
+  json::object const alarm = quota_alarm(kind, ports_.wechat.charges().units(kind), now_s);
+  std::string const message = json::serialize(alarm);
+  std::string const query = push_query(ports_.push.token, now_s);
+  std::string const path = "/wechat/push/" + appid_;
+  std::array<net::Header, 1> const fields{{{.name = "Content-Type", .value = "application/json"}}};
+  Request pushed;
+  pushed.method = "POST";
+  pushed.target = pushed.path = path;
+  pushed.query = query;
+  pushed.headers = fields;
+  pushed.body = message;
+  pushed.remote_address = here;
+  pushed.request_id = request.request_id;
+
+  net::Route const& route = *ports_.pages.match("POST", path).route;
+  std::optional<Response> response;
+  if (route.admit) response = route.admit(pushed);
+  if (!response) response = co_await route.handle(pushed);
+  co_return answered(
+      json::object{{"request", json::object{{"path", path}, {"body", alarm}}},
+                   {"response", json::object{{"status", response->status}, {"body", response->body}}}});
 }
 
 }  // namespace onetap::app

@@ -6,6 +6,7 @@
 
 #include "app/sandbox/wechat_state.hpp"
 #include "core/clock.hpp"
+#include "core/push/push_receiver.hpp"
 #include "net/server/router.hpp"
 
 namespace onetap::app {
@@ -20,12 +21,16 @@ namespace onetap::app {
 ///   POST /sandbox/present    {"code","caller","kind"?}: {"request","response","wechat"}: what the page sends
 ///                            for it, what it is answered, and which calls that made at WeChat's. `caller`
 ///                            stands for who taps (an Idempotency-Key)
+///   POST /sandbox/push       {"kind"?}: {"request","response"}: WeChat pushes how much is left of its packs
+///   to
+///                            /wechat/push, and what it is answered
 class SandboxPage {
  public:
   struct Ports {
     core::Clock& clock;
     WechatState& wechat;
-    net::Router pages;  // the public listener's
+    net::Router pages;       // the public listener's
+    core::PushSecrets push;  // what WeChat's console would have
   };
 
   /// `appid` is whose page it plays.
@@ -37,6 +42,7 @@ class SandboxPage {
  private:
   [[nodiscard]] core::Task<net::Response> tap(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> present(net::Request const& request);
+  [[nodiscard]] core::Task<net::Response> push(net::Request const& request);
 
   Ports ports_;
   std::string appid_;

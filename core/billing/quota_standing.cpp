@@ -49,9 +49,12 @@ void QuotaStanding::told(Kind kind, int percent_left, WallTime at) {
   of.was_far_when_told = !of.as_of || is_far_from_nothing(of);
 }
 
-void QuotaStanding::restore(LastUsage const& last) {
+void QuotaStanding::restore(LastUsage const& last, WallTime now) {
+  constexpr auto told_life = std::chrono::hours(24);
   if (last.snapshot) observed(*last.snapshot);
-  if (last.told) told(last.kind, last.told->percent_left, last.told->at);
+  if (!last.told || now - last.told->at > told_life) return;
+  told(last.kind, last.told->percent_left, last.told->at);
+  of_kinds_[last.kind].was_far_when_told = false;  // what was counted before it is not known any more
 }
 
 Quota QuotaStanding::quota(Kind kind) const {

@@ -40,8 +40,9 @@ class QuotaStanding {
   /// lag behind it, do not end what 0 % says; a pack bought since does, and so do figures far from nothing
   /// unless those before the push were near it.
   void told(Kind kind, int percent_left, WallTime at);
-  /// Of an earlier run, before anything else.
-  void restore(LastUsage const& last);
+  /// Of an earlier run, before anything else. What was pushed more than a day before `now` is forgotten:
+  /// where WeChat gives no figures, nothing else would ever end it.
+  void restore(LastUsage const& last, WallTime now);
   /// A code has come: WeChat counts it, too.
   void counted(Kind kind) { ++of_kinds_[kind].counted_since; }
 

@@ -39,12 +39,12 @@ Task<> UsageWatch::run() {
       co_await keep_told(round);
       if (stopping_ || ports_.clock.steady() < round.next) continue;
       co_await ask(round);
-      co_await keep_told(round);
     }
     SteadyTime const next = std::ranges::min(rounds_, {}, &Round::next).next;
     if (stopping_) break;
     [[maybe_unused]] bool const told = co_await ports_.clock.wait(wake_, next);
   }
+  for (Round& round : rounds_) co_await keep_told(round);
 }
 
 void UsageWatch::stop() {
@@ -96,6 +96,7 @@ Task<> UsageWatch::ask(Round& round) {
   ports_.changed();
   if (std::exchange(round.is_wanted_again, false))
     round.next = std::min(round.next, round.asked + limits::usage_interval_min);
+  co_await keep_told(round);
   bool const wants_average = snapshot && ports_.clock.steady() >= round.next_average && !stopping_;
   if (wants_average) co_await fetch_average(round);
 }

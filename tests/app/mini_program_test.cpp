@@ -93,6 +93,15 @@ core::ProblemCode problem_in(core::PhoneResult const& result) {
   return std::get<core::Problem>(result.answer).code;
 }
 
+/// What an earlier run heard last, of one pack.
+core::LastUsage last_of(std::string const& appid, core::Kind kind, core::PackUsage pack,
+                        core::WallTime as_of) {
+  return {.appid = appid,
+          .kind = kind,
+          .snapshot =
+              core::UsageSnapshot{.appid = appid, .kind = kind, .packs = {std::move(pack)}, .as_of = as_of}};
+}
+
 }  // namespace
 
 TEST_CASE("one mini program's wrong secret leaves the other unharmed") {
@@ -140,10 +149,7 @@ TEST_CASE("WeChat's figures of an earlier run are told until it is asked anew, w
   core::WallTime const then = bench.clock.wall() - 2h;
   app::MiniProgram& good = bench.all.of("wx-good");
   CHECK(good.quota(core::Kind::quick, std::nullopt).level == core::QuotaLevel::unknown);
-  good.restore(core::UsageSnapshot{.appid = "wx-good",
-                                   .kind = core::Kind::quick,
-                                   .packs = {{.pkg_id = "", .all = 1000, .used = 990}},
-                                   .as_of = then});
+  good.restore(last_of("wx-good", core::Kind::quick, {.pkg_id = "", .all = 1000, .used = 990}, then));
   CHECK(good.quota(core::Kind::quick, std::nullopt).level == core::QuotaLevel::low);
   CHECK(good.quota(core::Kind::quick, std::nullopt).as_of == then);
   CHECK(good.quota(core::Kind::realtime, std::nullopt).level == core::QuotaLevel::unknown);
@@ -165,10 +171,8 @@ TEST_CASE("what operators should know of a mini program is its own") {
   CHECK(observed.conditions.empty());
   bench.wechat.phone_replies.push_back(ScriptedWeChat::says(R"({"errcode":45011})"));
   static_cast<void>(bench.consume("wx-good"));
-  good.restore(core::UsageSnapshot{.appid = "wx-good",
-                                   .kind = core::Kind::realtime,
-                                   .packs = {{.pkg_id = "A", .all = 1000, .used = 940}},
-                                   .as_of = bench.clock.wall()});
+  good.restore(last_of("wx-good", core::Kind::realtime, {.pkg_id = "A", .all = 1000, .used = 940},
+                       bench.clock.wall()));
   good.observe(&spending, observed);
   REQUIRE(observed.conditions.size() == 2);
   CHECK(observed.conditions[0].subject.name == core::AlarmName::calls_stopped);

@@ -6,6 +6,9 @@
 #include <boost/json/serialize.hpp>
 
 #include "core/crypto/digest.hpp"
+#include "core/log.hpp"
+#include "core/push/push_receiver.hpp"
+#include "net/api/push.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/run_task.hpp"
 
@@ -38,6 +41,9 @@ class Stage {
   app::WechatState wechat{{}, 1};
   std::string arrived;  // at the public listener: fields and body
   bool is_refused = false;
+  std::vector<core::QuotaAlarm> heard;  // by who receives WeChat's pushes for wxdemo
+
+  void expect_pushes() { receiver_.use("wxdemo", {.token = core::PushToken("AAAAA"), .aes_key = {}}); }
 
  private:
   [[nodiscard]] net::Router public_listener() {
@@ -56,7 +62,12 @@ class Stage {
               .path = "/phone/consume",
               .body = net::Body::json,
               .handle = consume,
-              .admit = admit}},
+              .admit = admit},
+             {.method = "POST",
+              .path = "/wechat/push/{appid}",
+              .body = net::Body::any,
+              .handle = [this](net::Request const& request) { return pushes_.receive(request); },
+              .admit = [this](net::Request const& request) { return pushes_.admit(request); }}},
             refuse_all};
   }
 
@@ -69,7 +80,20 @@ class Stage {
 
   asio::io_context loop_{1};
   ManualClock clock_{loop_};
-  app::SandboxPage page_{{.clock = clock_, .wechat = wechat, .pages = public_listener()}, "wxdemo"};
+  core::Log log_{[](core::LogLevel, std::string_view) {}, core::LogLevel::error,
+                 [this] { return clock_.wall(); }};
+  core::PushReceiver receiver_{{.clock = clock_,
+                                .log = log_,
+                                .listener = [this](std::string_view appid, core::PushEvent const& event) {
+                                  auto const* const alarm = std::get_if<core::QuotaAlarm>(&event);
+                                  if (alarm != nullptr && appid == "wxdemo") heard.push_back(*alarm);
+                                }}};
+  net::PushApi pushes_{receiver_};
+  app::SandboxPage page_{{.clock = clock_,
+                          .wechat = wechat,
+                          .pages = public_listener(),
+                          .push = {.token = core::PushToken("AAAAA"), .aes_key = {}}},
+                         "wxdemo"};
   net::Admission anybody_ = [](net::Request const& /*request*/) { return std::nullopt; };
   std::vector<net::Route> routes_ = page_.routes(anybody_, anybody_);
 };
@@ -125,6 +149,18 @@ TEST_CASE("of WeChat's calls those with this code are shown") {
   REQUIRE(calls.size() == 1);
   CHECK(calls[0].at("codeDigest") ==
         json::string(core::crypto::to_hex(core::crypto::sha256("sandbox-ok-7"))));
+}
+
+TEST_CASE("WeChat pushes how much is left of its packs, as the receiver of its pushes takes it") {
+  Stage stage;
+  stage.expect_pushes();
+  stage.wechat.charges().set_packs(core::Kind::realtime, {{.pkg_id = "ZY1", .all = 200, .used = 190}});
+  json::object const answer = stage.answer("POST", "/sandbox/push", {{"kind", "realtime"}});
+  CHECK(answer.at("response").at("body") == "success");
+  REQUIRE(stage.heard.size() == 1);
+  CHECK(stage.heard[0].kind == core::Kind::realtime);
+  CHECK(stage.heard[0].units_left == 10);
+  CHECK(stage.heard[0].percent_left() == 5);
 }
 
 TEST_CASE("the page and its files come with a policy that lets nothing else in") {

@@ -1,4 +1,4 @@
-"""Instructions of one exchange, counted by callgrind: the same whatever else the machine does.
+"""Instructions of one exchange, counted by callgrind: within a percent the same, whatever else the machine does.
 
 Pages' requests come one at a time over one connection, each exchanged at a stand-in on this machine. OpenSSL's own
 instructions are left out, for they depend on the processor. More than the recorded bound and 5 % fails.

@@ -247,12 +247,27 @@ TEST_CASE("what was pushed survives a restart, until figures of ten minutes late
   standing.restore({.appid = "wx1",
                     .kind = Kind::quick,
                     .snapshot = snapshot_of({in_force(1000, 950)}),
-                    .told = ToldPercent{.percent_left = 0, .at = noon + seconds(10)}});
+                    .told = ToldPercent{.percent_left = 0, .at = noon + seconds(10)}},
+                   noon + seconds(30));
   CHECK(said(standing) == "exhausted exhausted");
   standing.observed(snapshot_of({in_force(1000, 960)}, noon + seconds(60)));
   CHECK(said(standing) == "exhausted exhausted");
   standing.observed(snapshot_of({in_force(1000, 960)}, noon + seconds(10) + limits::usage_lag_max));
   CHECK(said(standing) == "low");
+}
+
+TEST_CASE("after a restart a list that lags takes back a push no sooner, and none counts for ever") {
+  LastUsage const last{.appid = "wx1",
+                       .kind = Kind::quick,
+                       .snapshot = snapshot_of({in_force(1000, 880)}),
+                       .told = ToldPercent{.percent_left = 0, .at = noon + seconds(10)}};
+  QuotaStanding standing({});
+  standing.restore(last, noon + seconds(30));
+  standing.observed(snapshot_of({in_force(1000, 880)}, noon + seconds(40)));
+  CHECK(said(standing) == "exhausted exhausted");
+  QuotaStanding later({});
+  later.restore(last, noon + seconds(86'500));
+  CHECK(said(later) == "ok");
 }
 
 TEST_CASE("figures that stay above nothing for ten minutes end what the push said") {
