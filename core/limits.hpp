@@ -91,7 +91,7 @@ inline constexpr std::size_t wechat_json_depth_max = 8;
 // WeChat's side closes idle lines soon (facts §9: 8 s seen); ours go first.
 inline constexpr auto wechat_idle_time = 5s;
 inline constexpr std::size_t wechat_idle_lines_max =
-    wechat_calls_max;  // fewer would shake hands anew at each peak
+    wechat_calls_max;                          // fewer would shake hands anew at each peak
 inline constexpr auto wechat_line_time = 60s;  // in use: then names, and the order of addresses, count anew
 inline constexpr auto resolve_refresh_time = 60s;
 inline constexpr std::size_t resolved_endpoints_max = 16;  // of one name

@@ -64,7 +64,7 @@ class UsageWatch {
     bool is_wanted_again = false;
     bool has_told = false;
     bool has_told_exempt = false;
-    bool is_kept = false;                 // what was answered last
+    bool is_kept = false;  // what was answered last
     std::optional<ToldPercent> kept_told{};
     std::set<std::string> told_left_out;  // packs
   };

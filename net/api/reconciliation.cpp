@@ -33,9 +33,10 @@ core::Task<Response> ReconciliationApi::ask(Request const& request) {
   bool const asks_only = body.flag("askOnly");
   if (!body.is_faultless()) co_return problem_response(body.problem(), request);
   bool const asked = co_await reconciliations_.ask_wechat();
-  std::string_view const done = asked ? "WeChat was asked just now: a figure with an older as_of has not changed since"
-                                      : "WeChat gave no figures of now: its last ones are compared "
-                                        "(usage_unavailable in the log says why)";
+  std::string_view const done =
+      asked ? "WeChat was asked just now: a figure with an older as_of has not changed since"
+            : "WeChat gave no figures of now: its last ones are compared "
+              "(usage_unavailable in the log says why)";
   std::string text = std::string(R"({"asked":)") + (asked ? "true" : "false") + R"(,"done":)" +
                      boost::json::serialize(boost::json::string(done));
   if (!asks_only) {
