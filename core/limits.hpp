@@ -113,9 +113,10 @@ inline constexpr auto breaker_misconfigured_pause = 5s;
 inline constexpr auto probe_time = 3s;
 
 // WeChat's figures of the resource packs (facts §2.1).
-inline constexpr std::size_t usage_page_packs = 20;         // WeChat's most
-inline constexpr std::size_t usage_packs_max = 1000;        // of one kind, on all pages
-inline constexpr unsigned int counted_users_max = 500'000;  // of a day; some 80 bytes each
+inline constexpr std::size_t usage_page_packs = 20;            // WeChat's most
+inline constexpr std::int64_t pack_units_max = 1'000'000'000;  // what WeChat sells is far below
+inline constexpr std::size_t usage_packs_max = 1000;           // of one kind, on all pages
+inline constexpr unsigned int counted_users_max = 500'000;     // of a day; some 80 bytes each
 inline constexpr auto usage_lag_max = 10min;  // of WeChat's figures behind its pushes: some minutes
 inline constexpr auto reconcile_ask_time =
     8s;  // of both kinds; an operator waits, or the server that is to stop

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/limits.hpp"
+#include "core/text.hpp"
 
 namespace onetap::core {
 
@@ -11,10 +12,7 @@ namespace {
 
 constexpr std::string_view crockford_base32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-bool is_request_id_character(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-         c == '-';
-}
+bool is_request_id_character(char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; }
 
 /// The low `count` digits of `bits`, most significant first.
 void append_base32(std::string& text, std::uint64_t bits, unsigned count) {

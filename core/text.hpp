@@ -4,6 +4,11 @@
 
 namespace onetap::core {
 
+/// Of ASCII, whatever the locale says.
+[[nodiscard]] constexpr bool is_letter_or_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /// No blank, no control character; true of empty text.
 [[nodiscard]] bool is_visible_ascii(std::string_view text);
 

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/limits.hpp"
 #include "storage/embedded_sql.hpp"
 
 namespace onetap::storage {
@@ -88,9 +89,8 @@ bool is_price(std::int64_t micro_yuan) {
 
 // What keeps a pack from being written; empty when nothing does.
 std::string fault_of(admin::AddPack const& act, core::WallTime at) {
-  constexpr std::int64_t units_max = 1'000'000'000;
   if (act.appid.empty()) return "a pack needs its app";
-  if (act.units < 1 || act.units > units_max) return "units must be 1 to 1000000000";
+  if (act.units < 1 || act.units > core::limits::pack_units_max) return "units must be 1 to 1000000000";
   if (act.used_before < 0 || act.used_before > act.units) return "used before must be 0 to the pack's units";
   if (act.price_micro_yuan && !is_price(*act.price_micro_yuan)) return "the price is out of range";
   if (act.trial && act.price_micro_yuan.value_or(0) != 0) return "the trial pack costs nothing";

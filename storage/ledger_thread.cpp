@@ -239,22 +239,21 @@ core::Task<CommandResult> LedgerThread::submit_if_writable(Command command) {
   co_return result;
 }
 
-core::Task<bool> LedgerThread::add_login(core::LoginRow login) {
-  Command command{.action = std::move(login), .steady = clock_.steady()};
+core::Task<bool> LedgerThread::settle_if_writable(Command command) {
   CommandResult const result = co_await submit_if_writable(std::move(command));
   co_return std::holds_alternative<Settled>(result);
+}
+
+core::Task<bool> LedgerThread::add_login(core::LoginRow login) {
+  return settle_if_writable({.action = std::move(login), .steady = clock_.steady()});
 }
 
 core::Task<bool> LedgerThread::change_sessions(core::SessionChanges changes) {
-  Command command{.action = std::move(changes), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_if_writable(std::move(command));
-  co_return std::holds_alternative<Settled>(result);
+  return settle_if_writable({.action = std::move(changes), .steady = clock_.steady()});
 }
 
 core::Task<bool> LedgerThread::keep_token(core::StoredToken token) {
-  Command command{.action = std::move(token), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_if_writable(std::move(command));
-  co_return std::holds_alternative<Settled>(result);
+  return settle_if_writable({.action = std::move(token), .steady = clock_.steady()});
 }
 
 core::Task<core::Result<core::EventCounts, core::EventsRefused>> LedgerThread::record(
@@ -270,9 +269,8 @@ core::Task<core::Result<core::EventCounts, core::EventsRefused>> LedgerThread::r
 }
 
 core::Task<bool> LedgerThread::settle_late_events(std::vector<LateEvent> events) {
-  Command command{.action = SettleLateEventsCommand{std::move(events)}, .steady = clock_.steady()};
-  CommandResult const result = co_await submit_if_writable(std::move(command));
-  co_return std::holds_alternative<Settled>(result);
+  return settle_if_writable(
+      {.action = SettleLateEventsCommand{std::move(events)}, .steady = clock_.steady()});
 }
 
 core::Task<std::optional<core::UsageKept>> LedgerThread::record_usage(core::UsageSnapshot snapshot) {
@@ -284,15 +282,11 @@ core::Task<std::optional<core::UsageKept>> LedgerThread::record_usage(core::Usag
 }
 
 core::Task<bool> LedgerThread::keep_pushed(core::PushedUsage pushed) {
-  Command command{.action = std::move(pushed), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_if_writable(std::move(command));
-  co_return std::holds_alternative<Settled>(result);
+  return settle_if_writable({.action = std::move(pushed), .steady = clock_.steady()});
 }
 
 core::Task<bool> LedgerThread::change_alarms(core::AlarmChanges changes) {
-  Command command{.action = std::move(changes), .steady = clock_.steady()};
-  CommandResult const result = co_await submit_if_writable(std::move(command));
-  co_return std::holds_alternative<Settled>(result);
+  return settle_if_writable({.action = std::move(changes), .steady = clock_.steady()});
 }
 
 // Reads only: a rescue needs it on a full disk, too.

@@ -135,6 +135,8 @@ class LedgerThread final : public core::Ledger,
 
   [[nodiscard]] core::Task<CommandResult> submit(Command command);
   [[nodiscard]] core::Task<CommandResult> submit_if_writable(Command command);
+  /// For commands of which there is nothing to say; false: not done.
+  [[nodiscard]] core::Task<bool> settle_if_writable(Command command);
   void enqueue(Pending pending);
   void hand_over_soon(Waiter& waiter);
   void hand_over();

@@ -155,10 +155,7 @@ int run_alarms_command(std::vector<std::string> arguments) {
   options.add_option("--db", parsed.database, "the ledger's file; else ONETAP_DB");
   options.add_option("--app", parsed.app, "of this appid only");
   options.add_flag("--all", parsed.all, "also those that are over");
-  options.add_option("--format", parsed.format, "how alarms are printed; table has the forecast, too")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
-          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}))
-      ->option_text("table|json|csv");
+  add_format_option(options, parsed.format, "how alarms are printed; table has the forecast, too");
   if (auto const status = parse_command_line(options, std::move(arguments))) return *status;
   auto const access = access_ledger(parsed.database);
   if (!access) return exit_usage;

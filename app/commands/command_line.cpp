@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <utility>
 
 #include "app/systemd.hpp"
@@ -23,6 +24,13 @@ bool are_digits(std::string_view text) {
 }
 
 }  // namespace
+
+void add_format_option(CLI::App& options, Format& format, std::string const& what) {
+  options.add_option("--format", format, what)
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
+          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}))
+      ->option_text("table|json|csv");
+}
 
 std::optional<int> parse_command_line(CLI::App& options, std::vector<std::string> arguments) {
   std::ranges::reverse(arguments);  // CLI11 takes them from the back

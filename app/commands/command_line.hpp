@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/commands/ledger_access.hpp"
+#include "app/commands/report_output.hpp"
 #include "core/result.hpp"
 #include "core/secret.hpp"
 
@@ -17,6 +18,9 @@ inline constexpr int exit_usage = 2;
 
 /// Parses; an exit status when that is all there was to do (help, or a usage error, already said).
 [[nodiscard]] std::optional<int> parse_command_line(CLI::App& options, std::vector<std::string> arguments);
+
+/// --format table|json|csv
+void add_format_option(CLI::App& options, Format& format, std::string const& what);
 
 /// The ledger of --db or ONETAP_DB; when it can't be, that is said on standard error.
 [[nodiscard]] std::optional<LedgerAccess> access_ledger(std::string const& database);

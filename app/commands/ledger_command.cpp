@@ -1,11 +1,11 @@
 #include "app/commands/ledger_command.hpp"
 
 #include <iostream>
-#include <map>
 
 #include "app/commands/command_line.hpp"
 #include "app/commands/report_output.hpp"
 #include "app/console.hpp"
+#include "core/limits.hpp"
 
 namespace onetap::app {
 namespace {
@@ -286,8 +286,7 @@ void declare_pack_acts(CLI::App& options, Subcommands& commands, LedgerArguments
     command->add_option("PACK", arguments.id, "as onetap pack list names it")->required();
     command->add_option("--note", arguments.note, "how it is known")->required();
   }
-  constexpr std::int64_t units_max = 1'000'000'000;  // of one pack
-  CLI::Range const units(std::int64_t{1}, units_max);
+  CLI::Range const units(std::int64_t{1}, core::limits::pack_units_max);
   commands.leak->add_option("UNITS", arguments.units, "how many")->required()->check(units);
   commands.refund->add_option("UNITS", arguments.units, "else all that is left")->check(units);
 }
@@ -297,10 +296,7 @@ Subcommands declare(CLI::App& options, LedgerArguments& arguments) {
   options.add_option("--app", arguments.app, "of this appid only");
   options.add_option("--since", arguments.since,
                      "from 2026-11-22 (China's midnight) on, or back 7d, 24h, 30m");
-  options.add_option("--format", arguments.format, "how it is printed")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
-          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}))
-      ->option_text("table|json|csv");
+  add_format_option(options, arguments.format, "how it is printed");
   options.require_subcommand(1);
   options.fallthrough();
   Subcommands commands;

@@ -1,7 +1,6 @@
 #include "app/commands/reconcile_command.hpp"
 
 #include <iostream>
-#include <map>
 
 #include "app/commands/command_line.hpp"
 #include "app/commands/report_output.hpp"
@@ -116,10 +115,7 @@ int run_reconcile_command(std::vector<std::string> arguments) {
       .add_option("--evidence", parsed.evidence,
                   "every code of this day, as CSV or JSON: the list that WeChat asks for in a ticket")
       ->excludes(day);
-  options.add_option("--format", parsed.format, "how it is printed")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
-          {"table", Format::table}, {"json", Format::json}, {"csv", Format::csv}}))
-      ->option_text("table|json|csv");
+  add_format_option(options, parsed.format, "how it is printed");
   if (auto const status = parse_command_line(options, std::move(arguments))) return *status;
   auto const access = access_ledger(parsed.database);
   if (!access) return exit_usage;

@@ -205,14 +205,11 @@ core::Task<Response> SandboxPage::present(Request const& request) {
       request.request_id);
   pages_request.request().arrived = ports_.clock.steady();
 
-  net::Route const& route = *ports_.pages.match("POST", consume_path).route;
-  std::optional<Response> response = route.admit(pages_request.request());
-  if (!response) response = co_await route.handle(pages_request.request());
-
+  Response const response = co_await deliver(pages_request.request());
   std::string const digest = core::crypto::to_hex(core::crypto::sha256(code));
   json::value const calls = json::parse(ports_.wechat.journal().as_json(digest, 20)).at("calls");
-  co_return answered(json::object{
-      {"request", pages_request.as_json()}, {"response", as_json(*response)}, {"wechat", calls}});
+  co_return answered(
+      json::object{{"request", pages_request.as_json()}, {"response", as_json(response)}, {"wechat", calls}});
 }
 
 core::Task<Response> SandboxPage::push(Request const& request) {
@@ -237,13 +234,16 @@ core::Task<Response> SandboxPage::push(Request const& request) {
   pushed.remote_address = here;
   pushed.request_id = request.request_id;
 
-  net::Route const& route = *ports_.pages.match("POST", path).route;
-  std::optional<Response> response;
-  if (route.admit) response = route.admit(pushed);
-  if (!response) response = co_await route.handle(pushed);
+  Response const response = co_await deliver(pushed);
   co_return answered(
       json::object{{"request", json::object{{"path", path}, {"body", alarm}}},
-                   {"response", json::object{{"status", response->status}, {"body", response->body}}}});
+                   {"response", json::object{{"status", response.status}, {"body", response.body}}}});
+}
+
+core::Task<Response> SandboxPage::deliver(Request const& request) {
+  net::Route const& route = *ports_.pages.match(request.method, request.path).route;
+  if (auto refused = route.admit(request)) co_return std::move(*refused);
+  co_return co_await route.handle(request);
 }
 
 }  // namespace onetap::app

@@ -21,9 +21,8 @@ namespace onetap::app {
 ///   POST /sandbox/present    {"code","caller","kind"?}: {"request","response","wechat"}: what the page sends
 ///                            for it, what it is answered, and which calls that made at WeChat's. `caller`
 ///                            stands for who taps (an Idempotency-Key)
-///   POST /sandbox/push       {"kind"?}: {"request","response"}: WeChat pushes how much is left of its packs
-///   to
-///                            /wechat/push, and what it is answered
+///   POST /sandbox/push       {"kind"?}: {"request","response"}: WeChat pushes how much is left of its
+///                            packs to /wechat/push, and what it is answered
 class SandboxPage {
  public:
   struct Ports {
@@ -43,6 +42,8 @@ class SandboxPage {
   [[nodiscard]] core::Task<net::Response> tap(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> present(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> push(net::Request const& request);
+  /// To the public listener's route, as if it had come by the wire.
+  [[nodiscard]] core::Task<net::Response> deliver(net::Request const& request);
 
   Ports ports_;
   std::string appid_;

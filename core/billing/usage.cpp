@@ -9,8 +9,7 @@
 namespace onetap::core {
 namespace {
 
-constexpr std::int64_t units_max = 1'000'000'000;  // of one pack; what WeChat sells is far below
-constexpr std::size_t pkg_id_bytes_max = 64;       // 21 have been seen
+constexpr std::size_t pkg_id_bytes_max = 64;  // 21 have been seen
 
 // facts/wechat-api.md §2.1, §2.2.
 constexpr int bad_parameter = 10120002;
@@ -52,7 +51,7 @@ Result<json::object, UsageFailure> read_answer(WeChatReply const& reply) {
 
 std::optional<std::int64_t> read_units(json::object const& object, std::string_view name) {
   auto const units = wechat_integer_member(object, name);
-  if (!units || *units < 0 || *units > units_max) return std::nullopt;
+  if (!units || *units < 0 || *units > limits::pack_units_max) return std::nullopt;
   return *units;
 }
 

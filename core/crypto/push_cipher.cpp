@@ -8,6 +8,7 @@
 #include "core/crypto/cipher.hpp"
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
+#include "core/text.hpp"
 
 namespace onetap::core::crypto {
 namespace {
@@ -57,9 +58,6 @@ std::optional<std::string> without_padding(std::string text) {
 }  // namespace
 
 bool is_push_aes_key(std::string_view text) {
-  auto const is_letter_or_digit = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
   return text.size() == key_characters && std::ranges::all_of(text, is_letter_or_digit);
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
+#include "core/text.hpp"
 
 namespace onetap::core {
 namespace {
@@ -18,11 +19,7 @@ using namespace authorization;
 constexpr std::string_view bearer_scheme = "Bearer";
 constexpr std::string_view signed_scheme = "ONETAP-HMAC-SHA256";
 
-bool is_word_character(char c) {
-  bool const is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  bool const is_digit = c >= '0' && c <= '9';
-  return is_letter || is_digit || c == '_' || c == '-';
-}
+bool is_word_character(char c) { return is_letter_or_digit(c) || c == '_' || c == '-'; }
 
 bool equal_without_case(std::string_view left, std::string_view right) {
   auto const lower = [](char letter) {

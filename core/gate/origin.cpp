@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
+
 namespace onetap::core {
 
 namespace {
@@ -12,7 +14,6 @@ constexpr std::string_view tourist_appid = "touristappid";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
-bool is_letter_or_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool has_wechat_form(std::string_view appid) {
   constexpr std::string_view prefix = "wx";

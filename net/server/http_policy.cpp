@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/limits.hpp"
+#include "core/text.hpp"
 
 namespace onetap::net {
 namespace {
@@ -13,14 +14,9 @@ namespace {
 namespace limits = core::limits;
 using boost::beast::iequals;
 
-bool is_letter_or_digit(char character) {
-  auto const byte = static_cast<unsigned char>(character);
-  return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-}
-
 bool is_token_character(char character) {
   constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
+  return core::is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
 }
 
 bool is_token(std::string_view text) {
@@ -48,7 +44,7 @@ bool is_field_value(std::string_view value) {
 // Of a name, an address or an IPv6 literal, and a port (RFC 3986 §3.2.2).
 bool is_host_character(char character) {
   constexpr std::string_view others = "-._~%!$&'()*+;=:[]";
-  return is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
+  return core::is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
 }
 
 bool names_close(std::string_view list) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/limits.hpp"
+#include "core/text.hpp"
 
 namespace onetap::net {
 namespace {
@@ -14,9 +15,7 @@ namespace json = boost::json;
 
 // RFC 3986 §2.3.
 bool is_unreserved(char c) {
-  bool const is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  bool const is_digit = c >= '0' && c <= '9';
-  return is_letter || is_digit || c == '-' || c == '_' || c == '.' || c == '~';
+  return core::is_letter_or_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
 }
 
 std::string percent_encoded(std::string_view text) {
