@@ -43,9 +43,12 @@ std::string with_valid_utf8(std::string_view text) {
   return valid;
 }
 
-// As nearly all that is written is: it stands in JSON as it is.
+// As nearly all that is written is: it stands in JSON as it is. Looks at all of it, several characters at a
+// time.
 bool is_plain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  bool plain = true;
+  for (char const c : text) plain &= c >= ' ' && c <= '~' && c != '"' && c != '\\';
+  return plain;
 }
 
 void append(std::string& line, std::string_view text) {
@@ -159,9 +162,9 @@ void Log::emit(LogLevel level, std::string_view msg, std::span<Field const> fiel
   line += R"(","msg":)";
   append(line, msg);
   for (Field const& field : fields) {
-    line += ',';
-    append(line, field.name());
-    line += ':';
+    line += R"(,")";
+    line += field.name();  // of our own, and plain
+    line += R"(":)";
     std::visit([&line](auto value) { append(line, value); }, field.value());
   }
   line += '}';

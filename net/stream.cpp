@@ -23,6 +23,10 @@ constexpr std::size_t receive_bytes = 4096;
 
 enum class Hello { incomplete, complete, no_hello };
 
+bool would_block(error_code const& error) {
+  return error == asio::error::would_block || error == asio::error::try_again;
+}
+
 std::size_t big_endian(std::string_view bytes) {
   std::size_t number = 0;
   for (char const byte : bytes) number = number * 256 + static_cast<unsigned char>(byte);
@@ -105,24 +109,22 @@ struct Stream::State : std::enable_shared_from_this<State> {
 
   error_code outcome(error_code error) const { return error && expired ? asio::error::timed_out : error; }
 
-  core::Task<error_code> flush() {
-    if (tls->wire.outgoing.empty()) co_return expired ? asio::error::timed_out : error_code();
-    std::string const sending = std::exchange(tls->wire.outgoing, {});
-    co_return co_await send(sending);
+  // What the socket takes at once, off the front of `bytes`: mostly all of it, and nobody waits for the loop.
+  error_code send_now(std::string_view& bytes) {
+    if (expired) return asio::error::timed_out;
+    error_code error;
+    bytes.remove_prefix(socket.write_some(asio::buffer(bytes), error));
+    return would_block(error) ? error_code() : outcome(error);
   }
 
-  // Mostly the socket takes all at once, and nobody has to wait for the loop.
   core::Task<error_code> send(std::string_view bytes) {
-    while (!expired) {
-      error_code error;
-      bytes.remove_prefix(socket.write_some(asio::buffer(bytes), error));
-      if (bytes.empty()) co_return error_code();
-      if (error != asio::error::would_block && error != asio::error::try_again && error)
-        co_return outcome(error);
+    auto const self = shared_from_this();
+    error_code error = send_now(bytes);
+    while (!error && !bytes.empty()) {
       auto [waited] = co_await socket.async_wait(tcp::socket::wait_write, token);
-      if (waited) co_return outcome(waited);
+      error = waited ? outcome(waited) : send_now(bytes);
     }
-    co_return asio::error::timed_out;
+    co_return error;
   }
 
   core::Task<core::Result<std::size_t, error_code>> receive(std::span<char> into) {
@@ -131,7 +133,7 @@ struct Stream::State : std::enable_shared_from_this<State> {
       error_code error;
       std::size_t const size = socket.read_some(asio::buffer(into.data(), into.size()), error);
       if (!error) co_return size;
-      if (error != asio::error::would_block && error != asio::error::try_again) co_return outcome(error);
+      if (!would_block(error)) co_return outcome(error);
       auto [waited] = co_await socket.async_wait(tcp::socket::wait_read, token);
       if (waited) co_return outcome(waited);
     }
@@ -139,12 +141,12 @@ struct Stream::State : std::enable_shared_from_this<State> {
 
   // Waits, and appends what has come, at most `most` bytes of it.
   core::Task<error_code> receive_onto(std::string& into, std::size_t most) {
+    auto const self = shared_from_this();
     if (expired) co_return asio::error::timed_out;
     error_code error = asio::error::would_block;
-    while (error == asio::error::would_block || error == asio::error::try_again) {
+    while (would_block(error)) {
       auto [waited] = co_await socket.async_wait(tcp::socket::wait_read, token);
-      if (waited) co_return outcome(waited);
-      error = take_received(into, most);
+      error = waited ? waited : take_received(into, most);
     }
     co_return outcome(error);
   }
@@ -159,13 +161,14 @@ struct Stream::State : std::enable_shared_from_this<State> {
     return error;
   }
 
-  core::Task<error_code> receive_wire() {
+  void forget_received() {
     received.clear();
     received.shrink_to_fit();
-    error_code const error = co_await receive_onto(received, receive_bytes);
+  }
+
+  void note_received(error_code error) {
     if (error == asio::error::eof) tls->wire.ended = true;
     tls->wire.incoming = received;
-    co_return error;
   }
 
   // Whoever says nothing, or something else, or dribbles, is not worth OpenSSL's buffers.
@@ -209,22 +212,47 @@ struct Stream::State : std::enable_shared_from_this<State> {
     return wants_more;
   }
 
-  // Runs one OpenSSL operation to its end, moving bytes as it asks for them.
+  struct Attempt {
+    bool is_over = false;
+    error_code failed;
+  };
+
+  // One OpenSSL operation, as far as it goes with what has been received.
+  template <class Operation>
+  Attempt attempt(Operation const& operation) {
+    ERR_clear_error();
+    int const result = operation();
+    if (result == 1) return {.is_over = true};
+    switch (SSL_get_error(tls->ssl.get(), result)) {
+      case SSL_ERROR_NONE: return {.is_over = true};
+      case SSL_ERROR_WANT_READ: return {};
+      case SSL_ERROR_ZERO_RETURN: return {.is_over = true, .failed = asio::error::eof};
+      default: return {.is_over = true, .failed = remember_tls_error()};
+    }
+  }
+
+  // Runs one OpenSSL operation to its end, moving bytes as it asks for them. One coroutine for all of it:
+  // each further one that every request goes through takes a frame.
   template <class Operation>
   core::Task<error_code> drive(Operation operation) {
+    auto const self = shared_from_this();
     while (true) {
-      ERR_clear_error();
-      int const result = operation();
-      int const reason = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl.get(), result);
-      error_code failed =
-          result == 1 || reason == SSL_ERROR_WANT_READ ? error_code() : error_code(asio::error::eof);
-      if (reason != SSL_ERROR_NONE && reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_ZERO_RETURN) {
-        failed = remember_tls_error();
+      Attempt const tried = attempt(operation);
+      error_code flushed = expired ? asio::error::timed_out : error_code();
+      std::string const sending = std::exchange(tls->wire.outgoing, {});
+      std::string_view unsent = sending;
+      if (!unsent.empty()) flushed = send_now(unsent);
+      if (!flushed && !unsent.empty()) flushed = co_await send(unsent);
+      if (tried.is_over || flushed) co_return tried.failed ? tried.failed : flushed;
+      forget_received();
+      error_code read = asio::error::would_block;
+      while (would_block(read)) {
+        auto [waited] = co_await socket.async_wait(tcp::socket::wait_read, token);
+        read = waited ? waited : take_received(received, receive_bytes);
       }
-      error_code const flushed = co_await flush();
-      if (failed || flushed || reason == SSL_ERROR_NONE) co_return failed ? failed : flushed;
-      error_code const read = co_await receive_wire();
-      if (read) co_return read == asio::error::eof ? asio::error::connection_reset : read;
+      note_received(read);
+      if (read == asio::error::eof) co_return asio::error::connection_reset;
+      if (read) co_return outcome(read);
     }
   }
 };
@@ -310,9 +338,8 @@ core::Task<core::Result<std::size_t, error_code>> Stream::read_some(std::span<ch
 }
 
 core::Task<error_code> Stream::read_onto(std::string& into) {
-  auto const state = state_;
-  if (!state->tls) co_return co_await state->receive_onto(into, receive_bytes);
-  co_return co_await state->drive([ssl = state->tls->ssl.get(), &into] {
+  if (!state_->tls) return state_->receive_onto(into, receive_bytes);
+  return state_->drive([ssl = state_->tls->ssl.get(), &into] {
     std::array<char, receive_bytes> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     std::size_t size = 0;
     int const result = SSL_read_ex(ssl, buffer.data(), buffer.size(), &size);
@@ -322,10 +349,8 @@ core::Task<error_code> Stream::read_onto(std::string& into) {
 }
 
 core::Task<error_code> Stream::write(std::string_view bytes) {
-  auto const state = state_;
-  if (state->expired) co_return asio::error::timed_out;
-  if (!state->tls) co_return co_await state->send(bytes);
-  co_return co_await state->drive([ssl = state->tls->ssl.get(), bytes] {
+  if (!state_->tls) return state_->send(bytes);
+  return state_->drive([ssl = state_->tls->ssl.get(), bytes] {
     std::size_t written = 0;
     return SSL_write_ex(ssl, bytes.data(), bytes.size(), &written);
   });
@@ -337,8 +362,9 @@ core::Task<> Stream::shutdown() {
     ERR_clear_error();
     SSL_shutdown(state->tls->ssl.get());
     ERR_clear_error();
-    error_code const flushed = co_await state->flush();
-    if (flushed) co_return;
+    std::string const sending = std::exchange(state->tls->wire.outgoing, {});
+    error_code const sent = co_await state->send(sending);
+    if (sent) co_return;
   }
   error_code error;
   state->socket.shutdown(tcp::socket::shutdown_send, error);
@@ -384,7 +410,7 @@ bool Stream::is_idle_and_alive() {
     std::array<char, receive_bytes> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     error_code error;
     std::size_t const size = state.socket.read_some(asio::buffer(buffer), error);
-    if (error) return error == asio::error::would_block || error == asio::error::try_again;
+    if (error) return would_block(error);
     if (!state.tls) return false;
     state.received.assign(buffer.data(), size);
     state.tls->wire.incoming = state.received;

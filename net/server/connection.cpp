@@ -4,8 +4,6 @@
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/beast/core/string.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <exception>
 #include <utility>
 
@@ -20,20 +18,7 @@
 namespace onetap::net {
 namespace {
 
-namespace http = boost::beast::http;
 namespace limits = core::limits;
-
-using HeadParser = http::request_parser<http::empty_body>;
-
-// The views of `request` look into `parser`, which outlives it.
-std::vector<Header> header_views(HeadParser const& parser) {
-  std::vector<Header> headers;
-  constexpr std::size_t fields_about = 12;
-  headers.reserve(fields_about);
-  for (auto const& field : parser.get())
-    headers.push_back({.name = field.name_string(), .value = field.value()});
-  return headers;
-}
 
 // Health checks come every second, an operator's page and scrapes every few, and whoever presents nothing
 // good may come at any rate.
@@ -48,14 +33,6 @@ RequestLog::Kind kind_in_log(Request const& request, Response const& response) {
                               response.status == unauthorized || response.status == forbidden ||
                               response.status == too_many_requests;
   return is_one_of_many ? RequestLog::Kind::one_of_many : RequestLog::Kind::of_its_own;
-}
-
-bool parse(HeadParser& parser, std::string_view head) {
-  error_code error;
-  parser.header_limit(static_cast<std::uint32_t>(limits::header_bytes_max + 1));
-  parser.body_limit(boost::none);  // its length is judged where its body is read
-  parser.put(boost::asio::buffer(head), error);
-  return parser.is_header_done() && (!error || error == http::error::need_more);
 }
 
 }  // namespace
@@ -163,11 +140,9 @@ core::Task<bool> Connection::read_head(std::string& head, std::optional<Refusal>
   }
 }
 
-core::Task<std::optional<Refusal>> Connection::read_body(std::string& body, std::uint64_t size,
-                                                         bool expects_continue) {
-  if (size > limits::body_bytes_max) co_return Refusal::payload_too_large;
+core::Task<std::optional<Refusal>> Connection::receive_body(std::uint64_t size, bool expects_continue) {
   stream_.expires_at(context_.clock.steady() + limits::body_time);
-  if (expects_continue && unread_.size() < size) {
+  if (expects_continue) {
     error_code const written = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
     if (written) co_return Refusal::bad_request;
   }
@@ -175,23 +150,18 @@ core::Task<std::optional<Refusal>> Connection::read_body(std::string& body, std:
     error_code const error = co_await stream_.read_onto(unread_);
     if (error) co_return error == asio::error::timed_out ? Refusal::request_timeout : Refusal::bad_request;
   }
-  body = unread_.substr(0, size);
-  unread_.erase(0, size);
   co_return std::nullopt;
 }
 
 core::Task<Connection::Next> Connection::serve_one(std::string head) {
-  HeadFraming const framing = judge_head(head);
-  if (framing.refusal) co_return co_await refuse_head(*framing.refusal, std::move(head));
-  HeadParser parser;
-  if (!parse(parser, head)) co_return co_await refuse_head(Refusal::bad_request, std::move(head));
-  std::vector<Header> const headers = header_views(parser);
-  RequestTarget target = read_target(parser.get().target(), context_.options.path_prefix, context_.router);
-  Request request{.method = parser.get().method_string(),
-                  .target = parser.get().target(),
+  RequestHead const parsed = parse_head(head);
+  if (parsed.refusal) co_return co_await refuse_head(*parsed.refusal, std::move(head));
+  RequestTarget target = read_target(parsed.target, context_.options.path_prefix, context_.router);
+  Request request{.method = parsed.method,
+                  .target = parsed.target,
                   .path = target.path,
                   .query = target.query,
-                  .headers = headers,
+                  .headers = parsed.headers,
                   .body = {},
                   .remote_address = remote_address_,
                   .signed_target = std::move(target.as_sent),
@@ -199,12 +169,12 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
                   .arrived = context_.clock.steady()};
   request.request_id = request_id(request);
   describe_sender(request);
-  Manner manner{.keep_alive = framing.keeps_connection,
+  Manner manner{.keep_alive = parsed.keeps_connection,
                 .head_only = request.method == "HEAD",
                 .logged_as = RequestLog::Kind::one_of_many};
 
   // An answer before the body is read keeps the connection only where the body has come already.
-  bool const body_is_here = unread_.size() >= framing.content_length;
+  bool const body_is_here = unread_.size() >= parsed.content_length;
   Router::Match const match = context_.router.match(request.method, request.path);
   request.path_is_known = match.route != nullptr || match.refusal != Refusal::not_found;
   std::optional<Response> early;
@@ -218,20 +188,25 @@ core::Task<Connection::Next> Connection::serve_one(std::string head) {
     early = context_.router.refuse(Refusal::unsupported_media_type, {}, request);
   }
   if (early) {
-    if (body_is_here) unread_.erase(0, framing.content_length);
+    if (body_is_here) unread_.erase(0, parsed.content_length);
     manner.keep_alive = manner.keep_alive && body_is_here;
     co_return co_await write(request, std::move(*early), manner);
   }
 
-  std::string body;
-  std::optional<Refusal> const unread =
-      co_await read_body(body, framing.content_length, framing.expects_continue);
+  std::optional<Refusal> unread;
+  if (parsed.content_length > limits::body_bytes_max) {
+    unread = Refusal::payload_too_large;
+  } else if (!body_is_here) {
+    unread = co_await receive_body(parsed.content_length, parsed.expects_continue);
+  }
   if (unread) {
     Response refused = context_.router.refuse(*unread, {}, request);
     if (match.route->annotate) match.route->annotate(refused, request);
     manner.keep_alive = false;
     co_return co_await write(request, std::move(refused), manner);
   }
+  std::string const body = unread_.substr(0, parsed.content_length);
+  unread_.erase(0, parsed.content_length);
   request.body = body;
   Response response = co_await answer(request, *match.route);
   manner.logged_as = kind_in_log(request, response);

@@ -66,8 +66,7 @@ class Connection {
   [[nodiscard]] core::Task<Next> serve_one(std::string head);
   void describe_sender(Request& request);
   void warn_of_proxy();
-  [[nodiscard]] core::Task<std::optional<Refusal>> read_body(std::string& body, std::uint64_t size,
-                                                             bool expects_continue);
+  [[nodiscard]] core::Task<std::optional<Refusal>> receive_body(std::uint64_t size, bool expects_continue);
   [[nodiscard]] core::Task<Response> answer(Request const& request, Route const& route) const;
   [[nodiscard]] core::Task<Next> refuse_head(Refusal refusal, std::string head);
   [[nodiscard]] core::Task<Next> write(Request const& request, Response response, Manner manner);

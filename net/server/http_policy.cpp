@@ -1,6 +1,7 @@
 #include "net/server/http_policy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/beast/core/string.hpp>
 #include <charconv>
 #include <utility>
@@ -14,37 +15,46 @@ namespace {
 namespace limits = core::limits;
 using boost::beast::iequals;
 
-bool is_token_character(char character) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return core::is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
+// Where a character may stand.
+enum Place : unsigned char {
+  in_token = 1,        // RFC 9110 §5.6.2
+  in_host = 2,         // a name, an address or an IPv6 literal, and a port (RFC 3986 §3.2.2)
+  in_target = 4,       // visible ASCII, but for the fragment's sign
+  in_field_value = 8,  // blanks and obs-text, too, but no control characters (RFC 9110 §5.5)
+};
+
+constexpr std::array<unsigned char, 256> places_of_characters = [] {
+  constexpr std::string_view others_of_tokens = "!#$%&'*+-.^_`|~";
+  constexpr std::string_view others_of_hosts = "-._~%!$&'()*+;=:[]";
+  constexpr unsigned delete_character = 0x7f;
+  std::array<unsigned char, 256> places{};
+  for (unsigned byte = 0; byte < places.size(); ++byte) {
+    auto const character = static_cast<char>(byte);
+    bool const is_visible = byte > ' ' && byte != delete_character;
+    unsigned found = 0;
+    if (core::is_letter_or_digit(character)) found |= in_token | in_host;
+    if (others_of_tokens.find(character) != std::string_view::npos) found |= in_token;
+    if (others_of_hosts.find(character) != std::string_view::npos) found |= in_host;
+    if (is_visible && byte < 0x80 && character != '#') found |= in_target;
+    if (is_visible || character == ' ' || character == '\t') found |= in_field_value;
+    places.at(byte) = static_cast<unsigned char>(found);
+  }
+  return places;
+}();
+
+bool is_all(std::string_view text, Place place) {
+  return std::ranges::all_of(text, [place](char character) {
+    return (places_of_characters[static_cast<unsigned char>(character)] & place) != 0;
+  });
 }
 
-bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, is_token_character);
-}
+bool is_token(std::string_view text) { return !text.empty() && is_all(text, in_token); }
 
 std::string_view trim(std::string_view text) {
   constexpr std::string_view blanks = " \t";
   auto const first = text.find_first_not_of(blanks);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
-bool is_visible(char character) {
-  auto const byte = static_cast<unsigned char>(character);
-  return byte > 0x20 && byte != 0x7f;
-}
-
-// A field's value may hold blanks and obs-text, but no control characters (RFC 9110 §5.5).
-bool is_field_value(std::string_view value) {
-  return std::ranges::all_of(
-      value, [](char character) { return is_visible(character) || character == ' ' || character == '\t'; });
-}
-
-// Of a name, an address or an IPv6 literal, and a port (RFC 3986 §3.2.2).
-bool is_host_character(char character) {
-  constexpr std::string_view others = "-._~%!$&'()*+;=:[]";
-  return core::is_letter_or_digit(character) || others.find(character) != std::string_view::npos;
 }
 
 bool names_close(std::string_view list) {
@@ -71,10 +81,7 @@ std::optional<RequestLine> parse_request_line(std::string_view line) {
                            .http_1_1 = line.substr(last + 1) == "HTTP/1.1"};
   if (!parsed.http_1_1 && line.substr(last + 1) != "HTTP/1.0") return std::nullopt;
   if (!is_token(parsed.method) || parsed.method == "CONNECT" || parsed.method == "TRACE") return std::nullopt;
-  bool const origin_form =
-      parsed.target.starts_with('/') && std::ranges::all_of(parsed.target, [](char character) {
-        return is_visible(character) && static_cast<unsigned char>(character) < 0x80 && character != '#';
-      });
+  bool const origin_form = parsed.target.starts_with('/') && is_all(parsed.target, in_target);
   if (!origin_form) return std::nullopt;
   return parsed;
 }
@@ -93,71 +100,77 @@ std::optional<std::uint64_t> parse_length(std::string_view value) {
 // Walks over the fields; each rule that a field breaks ends the request.
 class FieldJudge {
  public:
-  explicit FieldJudge(bool http_1_1) : http_1_1_(http_1_1) { framing_.keeps_connection = http_1_1; }
+  explicit FieldJudge(RequestLine const& line) : http_1_1_(line.http_1_1) {
+    constexpr std::size_t fields_about = 16;
+    head_.method = line.method;
+    head_.target = line.target;
+    head_.headers.reserve(fields_about);
+    head_.keeps_connection = line.http_1_1;
+  }
 
   void take(std::string_view line) {
     auto const colon = line.find(':');
     bool const well_formed = colon != std::string_view::npos && is_token(line.substr(0, colon)) &&
-                             is_field_value(line.substr(colon + 1));
+                             is_all(line.substr(colon + 1), in_field_value);
     if (!well_formed) return refuse(Refusal::bad_request);  // obs-fold and a blank before the colon, too
-    if (++fields_ > limits::header_fields_max) return refuse(Refusal::headers_too_large);
+    if (head_.headers.size() == limits::header_fields_max) return refuse(Refusal::headers_too_large);
     std::string_view const name = line.substr(0, colon);
     std::string_view const value = trim(line.substr(colon + 1));
+    head_.headers.push_back({.name = name, .value = value});
     if (iequals(name, "Content-Length")) return take_length(value);
     if (iequals(name, "Transfer-Encoding")) return refuse(Refusal::length_required);
     if (iequals(name, "Host")) return take_host(value);
-    if (iequals(name, "Connection") && names_close(value)) framing_.keeps_connection = false;
+    if (iequals(name, "Connection") && names_close(value)) head_.keeps_connection = false;
     if (iequals(name, "Content-Type") && std::exchange(has_content_type_, true))
       return refuse(Refusal::bad_request);
     if (iequals(name, "Upgrade")) return refuse(Refusal::bad_request);
     if (iequals(name, "Expect")) return take_expectation(value);
   }
 
-  HeadFraming finish() {
+  RequestHead finish() {
     bool const host_missing = http_1_1_ ? hosts_ != 1 : hosts_ > 1;
     if (host_missing) refuse(Refusal::bad_request);
-    return framing_;
+    return std::move(head_);
   }
 
  private:
   void refuse(Refusal refusal) {
-    if (!framing_.refusal) framing_.refusal = refusal;
+    if (!head_.refusal) head_.refusal = refusal;
   }
 
   void take_length(std::string_view value) {
     auto const length = parse_length(value);
-    if (!length || framing_.has_content_length) return refuse(Refusal::bad_request);
-    framing_.content_length = *length;
-    framing_.has_content_length = true;
+    if (!length || head_.has_content_length) return refuse(Refusal::bad_request);
+    head_.content_length = *length;
+    head_.has_content_length = true;
   }
 
   void take_host(std::string_view value) {
-    if (!std::ranges::all_of(value, is_host_character)) return refuse(Refusal::bad_request);
+    if (!is_all(value, in_host)) return refuse(Refusal::bad_request);
     ++hosts_;
   }
 
   void take_expectation(std::string_view value) {
     if (!iequals(value, "100-continue")) return refuse(Refusal::bad_request);
-    framing_.expects_continue = http_1_1_;
+    head_.expects_continue = http_1_1_;
   }
 
   bool http_1_1_;
-  std::size_t fields_ = 0;
   int hosts_ = 0;
   bool has_content_type_ = false;
-  HeadFraming framing_;
+  RequestHead head_;
 };
 
 }  // namespace
 
-HeadFraming judge_head(std::string_view head) {
+RequestHead parse_head(std::string_view head) {
   auto const line_end = head.find("\r\n");
   if (line_end == std::string_view::npos) return {.refusal = Refusal::bad_request};
   if (line_end > limits::request_line_bytes_max) return {.refusal = Refusal::uri_too_long};
   if (head.size() > limits::header_bytes_max) return {.refusal = Refusal::headers_too_large};
   auto const request_line = parse_request_line(head.substr(0, line_end));
   if (!request_line) return {.refusal = Refusal::bad_request};
-  FieldJudge judge(request_line->http_1_1);
+  FieldJudge judge(*request_line);
   std::string_view rest = head.substr(line_end + 2);
   while (rest.size() > 2) {
     auto const end = rest.find("\r\n");
@@ -178,7 +191,7 @@ std::vector<Header> readable_fields(std::string_view head) {
     auto const colon = line.find(':');
     if (colon == std::string_view::npos) continue;
     Header const field{.name = line.substr(0, colon), .value = trim(line.substr(colon + 1))};
-    if (is_token(field.name) && is_field_value(field.value)) fields.push_back(field);
+    if (is_token(field.name) && is_all(field.value, in_field_value)) fields.push_back(field);
   }
   return fields;
 }

@@ -9,10 +9,13 @@
 
 namespace onetap::net {
 
-/// What the bytes of a request's head say about its framing, judged before any parser sees them:
-/// parsers are lenient where smuggling begins (RFC 9112 §11.2).
-struct HeadFraming {
-  std::optional<Refusal> refusal;  // the connection must be closed after the answer
+/// What the bytes of a request's head say, read by the strictest rules: parsers are lenient where smuggling
+/// begins (RFC 9112 §11.2). Views look into those bytes.
+struct RequestHead {
+  std::optional<Refusal> refusal;  // the connection must be closed after the answer; the rest means nothing
+  std::string_view method;
+  std::string_view target;      // origin-form
+  std::vector<Header> headers;  // as they came, without the blanks around their values
   std::uint64_t content_length = 0;
   bool has_content_length = false;
   bool expects_continue = false;
@@ -20,7 +23,7 @@ struct HeadFraming {
 };
 
 /// `head` ends with the empty line.
-[[nodiscard]] HeadFraming judge_head(std::string_view head);
+[[nodiscard]] RequestHead parse_head(std::string_view head);
 
 /// The fields that can be read in a head that is refused or not complete, for the answer and the log only.
 [[nodiscard]] std::vector<Header> readable_fields(std::string_view head);

@@ -1,5 +1,6 @@
 #include "net/wechat/connection_pool.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/limits.hpp"
@@ -27,9 +28,10 @@ bool ConnectionPool::is_fit(PooledLine& line) const {
   return !is_too_old(line, clock_.steady()) && line.stream.is_idle_and_alive();
 }
 
+// Those that have been idle for longest stand in front; whatever else is too old is found when it is taken.
 void ConnectionPool::prune() {
-  core::SteadyTime const now = clock_.steady();
-  std::erase_if(idle_, [now](PooledLine const& line) { return is_too_old(line, now); });
+  auto const is_good = [now = clock_.steady()](PooledLine const& line) { return !is_too_old(line, now); };
+  idle_.erase(idle_.begin(), std::ranges::find_if(idle_, is_good));
 }
 
 bool ConnectionPool::is_too_old(PooledLine const& line, core::SteadyTime now) {

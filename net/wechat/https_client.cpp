@@ -1,6 +1,5 @@
 #include "net/wechat/https_client.hpp"
 
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/beast/core/string.hpp>
@@ -60,9 +59,11 @@ class AnswerReader {
  public:
   AnswerReader() { start_anew(); }
 
+  // Where what comes is appended.
+  [[nodiscard]] std::string& unparsed() { return unparsed_; }
+
   // An error when the bytes can't become an answer.
-  error_code take(std::string_view bytes) {
-    unparsed_.append(bytes);
+  error_code parse() {
     while (!unparsed_.empty() && !parser_->is_done()) {
       error_code error;
       std::size_t const used = parser_->put(asio::buffer(unparsed_), error);
@@ -124,16 +125,15 @@ core::Task<HttpAnswer> send_request(Stream& stream, HttpRequest request) {
   error_code const written = co_await stream.write(bytes);
   if (written) co_return lost(written);
   AnswerReader reader;
-  std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by each read
   while (true) {
-    auto const size = co_await stream.read_some(buffer);
-    if (!size) {
+    error_code const unread = co_await stream.read_onto(reader.unparsed());
+    if (unread) {
       if (reader.lacks_length())
         co_return failed(core::Delivery::maybe_sent, core::TransportFailure::malformed,
                          "an answer without its length");
-      co_return lost(size.error());
+      co_return lost(unread);
     }
-    error_code const error = reader.take(std::string_view(buffer.data(), *size));
+    error_code const error = reader.parse();
     if (error) co_return unreadable(error);
     if (reader.complete()) co_return reader.finish();
   }

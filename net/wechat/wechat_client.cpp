@@ -22,13 +22,14 @@ std::string percent_encoded(std::string_view text) {
   constexpr std::string_view hex = "0123456789ABCDEF";
   std::string encoded;
   encoded.reserve(text.size());
-  for (char const character : text) {
-    auto const byte = static_cast<unsigned char>(character);
-    if (is_unreserved(character)) {
-      encoded += character;
-    } else {
-      encoded.append({'%', hex[byte >> 4], hex[byte & 15]});
-    }
+  while (!text.empty()) {
+    auto const size = static_cast<std::size_t>(std::ranges::find_if_not(text, is_unreserved) - text.begin());
+    encoded += text.substr(0, size);
+    text.remove_prefix(size);
+    if (text.empty()) break;
+    auto const byte = static_cast<unsigned char>(text.front());
+    encoded.append({'%', hex[byte >> 4], hex[byte & 15]});
+    text.remove_prefix(1);
   }
   return encoded;
 }

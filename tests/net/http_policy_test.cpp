@@ -19,7 +19,7 @@ void check(std::vector<Row> const& rows) {
   for (Row const& row : rows) {
     CAPTURE(row.what);
     REQUIRE(end_of_head(row.head) == row.head.size());
-    CHECK(judge_head(row.head).refusal == row.expected);
+    CHECK(parse_head(row.head).refusal == row.expected);
   }
 }
 
@@ -44,20 +44,20 @@ TEST_CASE("what stays legal as a whole stays legal in pieces") {
 }
 
 TEST_CASE("the framing tells the length, and whether the client waits for a go-ahead") {
-  HeadFraming const framing =
-      judge_head("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\nExpect: 100-continue\r\n\r\n");
-  CHECK_FALSE(framing.refusal.has_value());
-  CHECK(framing.has_content_length);
-  CHECK(framing.content_length == 16384);
-  CHECK(framing.expects_continue);
-  HeadFraming const plain = judge_head(hosted(""));
+  RequestHead const head =
+      parse_head("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\nExpect: 100-continue\r\n\r\n");
+  CHECK_FALSE(head.refusal.has_value());
+  CHECK(head.has_content_length);
+  CHECK(head.content_length == 16384);
+  CHECK(head.expects_continue);
+  RequestHead const plain = parse_head(hosted(""));
   CHECK_FALSE(plain.has_content_length);
   CHECK(plain.content_length == 0);
   CHECK_FALSE(plain.expects_continue);
 }
 
 TEST_CASE("whatever says close closes, and HTTP/1.0 always does") {
-  auto const keeps = [](std::string const& fields) { return judge_head(hosted(fields)).keeps_connection; };
+  auto const keeps = [](std::string const& fields) { return parse_head(hosted(fields)).keeps_connection; };
   CHECK(keeps(""));
   CHECK(keeps("Connection: keep-alive\r\n"));
   CHECK(keeps("Connection: closed, not-close\r\n"));
@@ -67,7 +67,7 @@ TEST_CASE("whatever says close closes, and HTTP/1.0 always does") {
   CHECK_FALSE(keeps("Connection: close\r\nConnection: keep-alive\r\n"));
   CHECK_FALSE(keeps("connection: keep-alive,\tCLOSE \r\n"));
   CHECK_FALSE(keeps("Connection: close,keep-alive\r\n"));
-  CHECK_FALSE(judge_head("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").keeps_connection);
+  CHECK_FALSE(parse_head("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n").keeps_connection);
 }
 
 TEST_CASE("of a head that is refused the fields are read that can be read") {
@@ -87,10 +87,9 @@ TEST_CASE("of a head that is refused the fields are read that can be read") {
 }
 
 TEST_CASE("an expectation of HTTP/1.0 is none") {
-  HeadFraming const framing =
-      judge_head("POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n");
-  CHECK_FALSE(framing.refusal.has_value());
-  CHECK_FALSE(framing.expects_continue);
+  RequestHead const head = parse_head("POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n");
+  CHECK_FALSE(head.refusal.has_value());
+  CHECK_FALSE(head.expects_continue);
 }
 
 TEST_CASE("a head ends after its empty line") {
