@@ -115,10 +115,10 @@ std::vector<std::string> appids_of(Settings const& settings) {
   return appids;
 }
 
-std::string random_seed() {
-  std::array<unsigned char, 16> bytes{};
-  core::crypto::fill_random(bytes);
-  return {bytes.begin(), bytes.end()};
+core::crypto::SipHashKey random_seed() {
+  core::crypto::SipHashKey seed{};
+  core::crypto::fill_random(seed);
+  return seed;
 }
 
 /// The operators' ledger: whose sessions it ends, end in memory, too.

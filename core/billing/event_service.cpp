@@ -10,7 +10,7 @@ namespace onetap::core {
 using std::chrono::days;
 using std::chrono::minutes;
 
-EventService::EventService(Ports ports, std::string const& seed)
+EventService::EventService(Ports ports, crypto::SipHashKey const& seed)
     : ports_(ports),
       of_user_{.minute = {{.requests = limits::events_per_user_per_minute, .period = minutes(1)}, seed},
                .day = {{.requests = limits::events_per_user_per_day, .period = days(1)}, seed}},

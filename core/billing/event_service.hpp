@@ -27,7 +27,7 @@ class EventService {
   };
 
   /// `seed` is random, for the tables of the limits.
-  EventService(Ports ports, std::string const& seed);
+  EventService(Ports ports, crypto::SipHashKey const& seed);
 
   /// Nothing of what is refused was written; it may be told again.
   [[nodiscard]] Task<Result<EventCounts, Problem>> record(PageEvents events, EventSender sender);

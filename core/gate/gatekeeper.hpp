@@ -65,7 +65,7 @@ class Gatekeeper {
     RatePolicy address;
     RatePolicy user;
     RatePolicy everybody;
-    std::string seed;  // random, for the tables of the limits
+    crypto::SipHashKey seed{};  // random, for the tables of the limits
   };
   using Fields = std::vector<std::pair<std::string, std::string>>;
 

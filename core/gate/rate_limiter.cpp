@@ -1,14 +1,10 @@
 #include "core/gate/rate_limiter.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <utility>
-
-#include "core/crypto/digest.hpp"
 
 namespace onetap::core {
 
-RateLimiter::RateLimiter(RatePolicy policy, std::string seed) : policy_(policy), seed_(std::move(seed)) {
+RateLimiter::RateLimiter(RatePolicy policy, crypto::SipHashKey const& seed) : policy_(policy), seed_(seed) {
   if (policy_.is_off()) return;
   constexpr SteadyTime::duration tick{1};
   interval_ = std::max(SteadyTime::duration(policy_.period) / policy_.requests, tick);
@@ -48,13 +44,6 @@ RateVerdict RateLimiter::verdict(SteadyTime full_at, SteadyTime now, std::uint32
   verdict.admitted = verdict.remaining >= count;
   if (!verdict.admitted) verdict.retry_after = std::chrono::ceil<milliseconds>(interval_ * count - room);
   return verdict;
-}
-
-std::uint64_t RateLimiter::digest_of(std::string_view key) const {
-  crypto::Digest const digest = crypto::sha256(seed_ + std::string(key));
-  std::uint64_t first_bytes = 0;
-  std::memcpy(&first_bytes, digest.data(), sizeof first_bytes);
-  return first_bytes;
 }
 
 RateLimiter::Bucket const* RateLimiter::find(std::uint64_t key) const {

@@ -2,11 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/crypto/sip_hash.hpp"
 
 namespace onetap::core {
 
@@ -30,8 +30,8 @@ struct RateVerdict {
 /// so that forgetting a key never gives anybody more than the policy says.
 class RateLimiter {
  public:
-  /// `seed` keeps outsiders from choosing keys that share a set.
-  RateLimiter(RatePolicy policy, std::string seed);
+  /// `seed` is random and keeps outsiders from choosing keys that share a set.
+  RateLimiter(RatePolicy policy, crypto::SipHashKey const& seed);
 
   /// Takes so many requests' worth from the key's bucket, if it is there.
   [[nodiscard]] RateVerdict take(std::string_view key, SteadyTime now, std::uint32_t count = 1);
@@ -55,13 +55,13 @@ class RateLimiter {
     SteadyTime forgotten;  // the largest debt that was taken over: none here is ever smaller
   };
 
-  [[nodiscard]] std::uint64_t digest_of(std::string_view key) const;
+  [[nodiscard]] std::uint64_t digest_of(std::string_view key) const { return crypto::sip_hash(seed_, key); }
   [[nodiscard]] Bucket const* find(std::uint64_t key) const;
   [[nodiscard]] Bucket& find_or_make(std::uint64_t key);
   [[nodiscard]] RateVerdict verdict(SteadyTime full_at, SteadyTime now, std::uint32_t count = 1) const;
 
   RatePolicy policy_;
-  std::string seed_;
+  crypto::SipHashKey seed_;
   SteadyTime::duration interval_{};  // in which one request's worth comes back
   std::vector<Set> table_;
 };

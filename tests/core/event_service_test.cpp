@@ -23,7 +23,7 @@ struct Events {
   core::Log log{[this](core::LogLevel, std::string_view line) { lines.emplace_back(line); },
                 core::LogLevel::debug, [this] { return clock.wall(); }};
   MemoryEventStore store;
-  core::EventService service{{.clock = clock, .store = store, .log = log}, "seed"};
+  core::EventService service{{.clock = clock, .store = store, .log = log}, {}};
   int ids = 0;
 
   Answer record(core::EventSender sender, std::size_t count) {

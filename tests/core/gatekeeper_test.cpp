@@ -91,7 +91,6 @@ struct Bench : GateBench {
     settings.level = level;
     settings.origin = {.appids = std::vector{std::string(appid)}};
     settings.service_tokens = {ServiceToken("an older one"), ServiceToken(std::string(service_token))};
-    settings.seed = "seed";
     open_gate();
   }
   void open_gate() { gate = std::make_unique<Gatekeeper>(clock, sessions, user_keys, log, settings); }

@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr crypto::SipHashKey seed{'s', 'e', 'e', 'd'};
 SteadyTime const start{std::chrono::hours(1000)};
 
 /// A token bucket as one would draw it: it holds `requests` and refills evenly.
@@ -61,7 +62,7 @@ int admitted_of(RateLimiter& limiter, std::string_view key, int requests, Steady
 }
 
 TEST_CASE("a key that was never seen has its whole bucket") {
-  RateLimiter const limiter({.requests = 3, .period = 60s}, "seed");
+  RateLimiter const limiter({.requests = 3, .period = 60s}, seed);
   RateVerdict const found = limiter.look("a", start);
   CHECK(found.admitted);
   CHECK(found.remaining == 3);
@@ -70,7 +71,7 @@ TEST_CASE("a key that was never seen has its whole bucket") {
 }
 
 TEST_CASE("as many requests as the policy says are admitted at once, and then one at a time") {
-  RateLimiter limiter({.requests = 3, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 3, .period = 60s}, seed);
   for (std::uint32_t const left : {2U, 1U, 0U}) {
     RateVerdict const verdict = limiter.take("a", start);
     CHECK(verdict.admitted);
@@ -87,14 +88,14 @@ TEST_CASE("as many requests as the policy says are admitted at once, and then on
 }
 
 TEST_CASE("a refused request costs nothing") {
-  RateLimiter limiter({.requests = 1, .period = 10s}, "seed");
+  RateLimiter limiter({.requests = 1, .period = 10s}, seed);
   REQUIRE(limiter.take("a", start).admitted);
   CHECK(admitted_of(limiter, "a", 1000, start + 9s) == 0);
   CHECK(limiter.take("a", start + 10s).admitted);
 }
 
 TEST_CASE("who comes again after Retry-After is admitted") {
-  RateLimiter limiter({.requests = 7, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 7, .period = 60s}, seed);
   REQUIRE(admitted_of(limiter, "a", 100, start) == 7);
   SteadyTime now = start + 1234567ns;
   for (int i = 0; i < 50; ++i) {
@@ -107,7 +108,7 @@ TEST_CASE("who comes again after Retry-After is admitted") {
 }
 
 TEST_CASE("a look takes nothing") {
-  RateLimiter limiter({.requests = 1, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 1, .period = 60s}, seed);
   for (int i = 0; i < 10; ++i) CHECK(limiter.look("a", start).remaining == 1);
   REQUIRE(limiter.take("a", start).admitted);
   CHECK(limiter.look("a", start).remaining == 0);
@@ -116,20 +117,20 @@ TEST_CASE("a look takes nothing") {
 }
 
 TEST_CASE("a policy of no requests is off") {
-  RateLimiter limiter({.requests = 0, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 0, .period = 60s}, seed);
   CHECK(admitted_of(limiter, "a", 10'000, start) == 10'000);
   limiter.give_back("a", start);
   CHECK(limiter.look("a", start).admitted);
 }
 
 TEST_CASE("a policy of more requests than a clock can tell apart still limits") {
-  RateLimiter limiter({.requests = 4'000'000'000U, .period = 1s}, "seed");
+  RateLimiter limiter({.requests = 4'000'000'000U, .period = 1s}, seed);
   CHECK(limiter.take("a", start).admitted);
   CHECK(limiter.look("a", start).remaining <= 4'000'000'000U);
 }
 
 TEST_CASE("what is given back can be taken again, and no more than that") {
-  RateLimiter limiter({.requests = 3, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 3, .period = 60s}, seed);
   REQUIRE(admitted_of(limiter, "a", 3, start) == 3);
   limiter.give_back("a", start);
   CHECK(limiter.look("a", start).remaining == 1);
@@ -144,7 +145,7 @@ TEST_CASE("any keys, at any times, are admitted as by a plain token bucket") {
   rc::check("against the reference", [] {
     RatePolicy const policy{.requests = *rc::gen::inRange(1U, 12U),
                             .period = seconds(*rc::gen::inRange(1, 90))};
-    RateLimiter limiter(policy, "seed");
+    RateLimiter limiter(policy, seed);
     std::vector<Reference> references(3, Reference(policy));
     SteadyTime now = start;
     auto const steps = *rc::gen::inRange(1, 300);
@@ -167,7 +168,7 @@ TEST_CASE("any keys, at any times, are admitted as by a plain token bucket") {
 }
 
 TEST_CASE("a few thousand keys at once do not disturb one another") {
-  RateLimiter limiter({.requests = 3, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 3, .period = 60s}, seed);
   for (int round = 0; round < 4; ++round) {
     for (int key = 0; key < 3000; ++key)
       REQUIRE(limiter.take(std::to_string(key), start).admitted == (round < 3));
@@ -177,7 +178,7 @@ TEST_CASE("a few thousand keys at once do not disturb one another") {
 /// Far more keys than the table has room for, against one token bucket for each.
 class Crowd {
  public:
-  explicit Crowd(RatePolicy policy) : limiter_(policy, "seed"), truth_(keys, Reference(policy)) {}
+  explicit Crowd(RatePolicy policy) : limiter_(policy, seed), truth_(keys, Reference(policy)) {}
 
   void ask(std::size_t key, SteadyTime now) {
     if (!limiter_.take(name(key), now).admitted) return;
@@ -231,7 +232,7 @@ TEST_CASE("nor do requests that are given back in such a flood") {
 }
 
 TEST_CASE("a table that is full of debts lets newcomers in as the debts end") {
-  RateLimiter limiter({.requests = 1, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 1, .period = 60s}, seed);
   for (std::size_t key = 0; key < Crowd::keys; ++key) std::ignore = limiter.take(std::to_string(key), start);
   CHECK_FALSE(limiter.take("a newcomer", start).admitted);
   CHECK(limiter.take("a newcomer", start + 60s).admitted);
@@ -239,7 +240,7 @@ TEST_CASE("a table that is full of debts lets newcomers in as the debts end") {
 
 }  // namespace
 TEST_CASE("many at once are admitted together, or none of them") {
-  RateLimiter limiter({.requests = 10, .period = 60s}, "seed");
+  RateLimiter limiter({.requests = 10, .period = 60s}, seed);
   CHECK(limiter.take("a", start, 7).remaining == 3);
   RateVerdict const refused = limiter.take("a", start, 5);
   CHECK_FALSE(refused.admitted);

@@ -32,7 +32,7 @@ struct Surface : GateBench {
               .address = address,
               .user = user,
               .everybody = {},
-              .seed = "seed"}),
+              .seed = {}}),
         phone([this](std::string_view) -> core::ConsumeService& { return consuming; }, decrypting, gate,
               keyring, {.send_openid = send_openid}),
         router(net::public_routes({.gate = gate,
@@ -115,7 +115,7 @@ struct Surface : GateBench {
                               [this](std::string_view, core::Kind, auto const&) { return quota; }};
   net::LoadMonitor load{clock, [] { return 0.0; }};
   MemoryEventStore event_store;
-  core::EventService events{{.clock = clock, .store = event_store, .log = log}, "seed"};
+  core::EventService events{{.clock = clock, .store = event_store, .log = log}, {}};
   net::EventsApi events_api{events, gate, keyring, clock};
   net::PhoneApi phone;
   core::PushReceiver push{
