@@ -25,6 +25,10 @@ using Digest = std::array<unsigned char, 32>;
 /// From the operating system's generator, through OpenSSL. Throws when there is none.
 void fill_random(std::span<unsigned char> bytes);
 
+/// The same for names that are no secret, as of requests; no key, token or nonce: each thread draws ahead
+/// what it hands out, once. A process that forked would hand out the same.
+[[nodiscard]] std::array<unsigned char, 10> random_name();
+
 [[nodiscard]] std::string to_hex(std::span<unsigned char const> bytes);
 [[nodiscard]] std::string to_base64(std::span<unsigned char const> bytes);
 

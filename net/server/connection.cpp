@@ -305,9 +305,7 @@ void Connection::tell_observer(Request const& request, Response const& response,
 std::string Connection::request_id(Request const& request) const {
   std::string_view const offered = request.header("X-Request-Id").value_or("");
   if (core::is_request_id(offered) && !request.repeats_header("X-Request-Id")) return std::string(offered);
-  std::array<unsigned char, 10> random{};
-  core::crypto::fill_random(random);
-  return core::make_request_id(context_.clock.wall(), random);
+  return core::make_request_id(context_.clock.wall(), core::crypto::random_name());
 }
 
 }  // namespace onetap::net

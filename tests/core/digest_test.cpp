@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace onetap::core::crypto {
@@ -76,6 +77,12 @@ TEST_CASE("a comparison in constant time tells equal from unequal") {
   CHECK_FALSE(equal_in_constant_time("token", "Token"));
   CHECK_FALSE(equal_in_constant_time("token", "toke"));
   CHECK_FALSE(equal_in_constant_time("", "t"));
+}
+
+TEST_CASE("no random name comes twice, on one thread or on two") {
+  std::set<std::array<unsigned char, 10>> seen;
+  for (int i = 0; i < 1000; ++i) CHECK(seen.insert(random_name()).second);
+  std::thread([&seen] { CHECK(seen.insert(random_name()).second); }).join();
 }
 
 TEST_CASE("random bytes fill the whole span and differ from one call to the next") {
