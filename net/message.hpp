@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/gate/authorization.hpp"
 #include "core/task.hpp"
 
 namespace onetap::net {
@@ -36,7 +37,8 @@ struct Request {
   std::string limit_key;       // what limits by address go by: 4 bytes of IPv4, the first 8 of IPv6
   std::string request_id;      // the client's when well-formed, else made
   core::SteadyTime arrived;
-  bool path_is_known = false;  // some route has it; an unknown one may hold anything, a code too
+  core::Authorization authorization;  // as the gate's `admit` read the field; none before
+  bool path_is_known = false;         // some route has it; an unknown one may hold anything, a code too
 
   /// The first field of that name (names compare without case).
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;

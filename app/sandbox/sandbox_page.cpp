@@ -240,7 +240,7 @@ core::Task<Response> SandboxPage::push(Request const& request) {
                    {"response", json::object{{"status", response.status}, {"body", response.body}}}});
 }
 
-core::Task<Response> SandboxPage::deliver(Request const& request) {
+core::Task<Response> SandboxPage::deliver(Request& request) {
   net::Route const& route = *ports_.pages.match(request.method, request.path).route;
   if (auto refused = route.admit(request)) co_return std::move(*refused);
   co_return co_await route.handle(request);

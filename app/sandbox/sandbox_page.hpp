@@ -43,7 +43,7 @@ class SandboxPage {
   [[nodiscard]] core::Task<net::Response> present(net::Request const& request);
   [[nodiscard]] core::Task<net::Response> push(net::Request const& request);
   /// To the public listener's route, as if it had come by the wire.
-  [[nodiscard]] core::Task<net::Response> deliver(net::Request const& request);
+  [[nodiscard]] core::Task<net::Response> deliver(net::Request& request);
 
   Ports ports_;
   std::string appid_;

@@ -83,11 +83,13 @@ std::optional<std::int64_t> read_number(std::string_view digits, std::size_t dig
   return whole && plain ? std::optional(number) : std::nullopt;
 }
 
+SessionId id_of_text(std::string_view token) { return {crypto::sha256(token)}; }
+
 Authorization read_signed(std::string_view text) {
   Parameters parameters;
   if (auto const reason = read_parameters(text, parameters)) return Malformed{*reason};
   auto const& [session, key, timestamp, nonce_str, signature] = parameters.values;
-  Signed read{.session = SessionToken(std::string(session)),
+  Signed read{.session = {},
               .user_key_version = std::nullopt,
               .timestamp = std::string(timestamp),
               .nonce_str = std::string(nonce_str),
@@ -106,12 +108,13 @@ Authorization read_signed(std::string_view text) {
   auto decoded = crypto::from_base64(signature);
   if (!decoded || decoded->size() != sizeof(crypto::Digest)) return Malformed{"signature"};
   read.signature = std::move(*decoded);
+  read.session = id_of_text(session);
   return read;
 }
 
 }  // namespace
 
-bool may_be_bearer(std::string_view field) { return field.starts_with('B') || field.starts_with('b'); }
+SessionId id_of(SessionToken const& token) { return id_of_text(token.reveal()); }
 
 Authorization parse_authorization(std::string_view field) {
   auto const end = std::min(field.find_first_of(" \t"), field.size());
@@ -123,7 +126,9 @@ Authorization parse_authorization(std::string_view field) {
   skip_spaces(rest);
   if (is_signed) return read_signed(rest);
   if (rest.empty()) return Malformed{"an empty Bearer"};
-  return Bearer{SessionToken(std::string(rest))};
+  bool const may_be_session = rest.size() == limits::session_token_bytes;
+  return Bearer{.token = SessionToken(std::string(rest)),
+                .session = may_be_session ? id_of_text(rest) : SessionId()};
 }
 
 }  // namespace onetap::core

@@ -6,12 +6,15 @@
 #include <string_view>
 #include <variant>
 
+#include "core/gate/session_store.hpp"
 #include "core/secret.hpp"
 
 namespace onetap::core {
 
 /// What POST /session hands out: 43 characters of base64url, 256 random bits. Kept as a digest only.
 using SessionToken = Confidential<struct SessionTokenTag>;
+
+[[nodiscard]] SessionId id_of(SessionToken const& token);
 
 namespace authorization {
 
@@ -20,11 +23,12 @@ struct None {};
 
 struct Bearer {
   SessionToken token;  // or a service token: only a comparison can tell
+  SessionId session;   // all zeros, which is nobody's, where the token has not the size of a session's
 };
 
 /// The signed form (contract, "Who the caller is").
 struct Signed {
-  SessionToken session;
+  SessionId session;
   std::optional<std::int64_t> user_key_version;  // key="wechat:<version>"; none: key="session"
   std::string timestamp;                         // unix seconds, as it was sent and signed
   std::string nonce_str;
@@ -40,9 +44,6 @@ struct Malformed {
 
 using Authorization =
     std::variant<authorization::None, authorization::Bearer, authorization::Signed, authorization::Malformed>;
-
-/// Whether parse_authorization() may find a Bearer in it; at a glance.
-[[nodiscard]] bool may_be_bearer(std::string_view field);
 
 /// `field` is the value of an Authorization field, or empty for none.
 [[nodiscard]] Authorization parse_authorization(std::string_view field);

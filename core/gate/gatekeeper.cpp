@@ -1,6 +1,7 @@
 #include "core/gate/gatekeeper.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/crypto/digest.hpp"
 #include "core/exchange/circuit_breaker.hpp"
@@ -62,8 +63,8 @@ std::string_view bytes_of(CallerKey const& user) {
   return {reinterpret_cast<char const*>(user.digest.data()), user.digest.size()};
 }
 
-SessionToken const* token_of(Authorization const& authorization) {
-  if (auto const* bearer = std::get_if<Bearer>(&authorization)) return &bearer->token;
+SessionId const* session_of(Authorization const& authorization) {
+  if (auto const* bearer = std::get_if<Bearer>(&authorization)) return &bearer->session;
   if (auto const* sent = std::get_if<Signed>(&authorization)) return &sent->session;
   return nullptr;
 }
@@ -71,7 +72,11 @@ SessionToken const* token_of(Authorization const& authorization) {
 /// Writes the two RateLimit fields, an item for each limit that is on.
 class RateFields {
  public:
-  explicit RateFields(SteadyTime now) : now_(now) {}
+  explicit RateFields(SteadyTime now) : now_(now) {
+    constexpr std::size_t enough = 96;  // for all three
+    policies_.reserve(enough);
+    left_.reserve(enough);
+  }
 
   void add(std::string_view name, RateLimiter const& limit, std::string_view key) {
     RatePolicy const& policy = limit.policy();
@@ -80,9 +85,14 @@ class RateFields {
     append(policies_, name, ";q=", policy.requests, ";w=", policy.period);
     append(left_, name, ";r=", verdict.remaining, ";t=", std::chrono::ceil<seconds>(verdict.until_full));
   }
-  [[nodiscard]] Gatekeeper::Fields fields() const {
-    if (policies_.empty()) return {};
-    return {{"RateLimit-Policy", policies_}, {"RateLimit", left_}};
+  /// Takes what was written.
+  [[nodiscard]] Gatekeeper::Fields fields() {
+    Gatekeeper::Fields fields;
+    if (policies_.empty()) return fields;
+    fields.reserve(2);
+    fields.emplace_back("RateLimit-Policy", std::move(policies_));
+    fields.emplace_back("RateLimit", std::move(left_));
+    return fields;
   }
 
  private:
@@ -112,10 +122,9 @@ Gatekeeper::Gatekeeper(Clock& clock, SessionBook& sessions, UserKeys& user_keys,
       of_everybody_(settings_.everybody, settings_.seed) {}
 
 std::optional<Problem> Gatekeeper::admit(GateRequest const& request, RouteAccess access) {
-  Authorization const authorization = parse_authorization(request.authorization);
-  bool const backend = access.takes_backend && is_backend(authorization);
+  bool const backend = access.takes_backend && is_backend(request.authorization);
   if (!backend) {
-    if (auto limited = limit_address(request, authorization, access)) return limited;
+    if (auto limited = limit_address(request, access)) return limited;
   }
   if (request.authorization_repeated)
     return Problem{.code = ProblemCode::invalid_request, .field = "Authorization comes twice"};
@@ -130,7 +139,7 @@ std::optional<Problem> Gatekeeper::admit(GateRequest const& request, RouteAccess
     }
   }
   if (access.session == RouteAccess::Session::never) return std::nullopt;
-  return check_credential(request, authorization, access);
+  return check_credential(request, access);
 }
 
 // Any stranger can have these by the thousand.
@@ -149,25 +158,24 @@ bool Gatekeeper::is_backend(Authorization const& authorization) const {
   return fits;
 }
 
-std::optional<Problem> Gatekeeper::limit_address(GateRequest const& request,
-                                                 Authorization const& authorization, RouteAccess access) {
+std::optional<Problem> Gatekeeper::limit_address(GateRequest const& request, RouteAccess access) {
   SteadyTime const now = clock_.steady();
   RateVerdict const of_address = by_address_.take(request.address, now);
   if (!of_address.admitted) return rate_limited(of_address, access);
-  if (shows_open_session(authorization, access)) return std::nullopt;
+  if (shows_open_session(request.authorization, access)) return std::nullopt;
   RateVerdict const of_everybody = of_everybody_.take(everybody, now);
   if (!of_everybody.admitted) return rate_limited(of_everybody, access);
   return std::nullopt;
 }
 
 bool Gatekeeper::shows_open_session(Authorization const& authorization, RouteAccess access) const {
-  SessionToken const* const token = token_of(authorization);
-  if (access.session == RouteAccess::Session::never || token == nullptr) return false;
-  return sessions_.look(*token, clock_.wall()).has_value();
+  SessionId const* const id = session_of(authorization);
+  if (access.session == RouteAccess::Session::never || id == nullptr) return false;
+  return sessions_.look(*id, clock_.wall()).has_value();
 }
 
-std::optional<Problem> Gatekeeper::check_credential(GateRequest const& request,
-                                                    Authorization const& authorization, RouteAccess access) {
+std::optional<Problem> Gatekeeper::check_credential(GateRequest const& request, RouteAccess access) {
+  Authorization const& authorization = request.authorization;
   bool const needs_session =
       access.session == RouteAccess::Session::always || settings_.level >= VerifyLevel::session;
   bool const needs_signature = settings_.level == VerifyLevel::signature;
@@ -185,13 +193,12 @@ std::optional<Problem> Gatekeeper::check_credential(GateRequest const& request,
     tell_of_refusal("signature_refused", "a Bearer is no signature", request);
     return Problem{.code = ProblemCode::signature_invalid};
   }
-  return check_session(request, *token_of(authorization));
+  return check_session(request, *session_of(authorization));
 }
 
 // A session is good at its own mini program only: the pages of another know other users by other openids.
-std::optional<Problem> Gatekeeper::check_session(GateRequest const& request,
-                                                 SessionToken const& token) const {
-  auto const found = sessions_.look(token, clock_.wall());
+std::optional<Problem> Gatekeeper::check_session(GateRequest const& request, SessionId const& id) const {
+  auto const found = sessions_.look(id, clock_.wall());
   if (!found) return problem_of(found.error());
   std::string const& appid = found->get().row.appid;
   auto const origin = check_origin(request.referer, settings_.origin);
@@ -200,21 +207,22 @@ std::optional<Problem> Gatekeeper::check_session(GateRequest const& request,
 }
 
 Task<Result<Caller, RefusedCaller>> Gatekeeper::authenticate(GateRequest request, RouteAccess access) {
-  Authorization const authorization = parse_authorization(request.authorization);
-  Caller caller{.client_env = ClientEnv::backend,
-                .appid = only_appid(settings_.origin.appids),
-                .is_backend = access.takes_backend && is_backend(authorization)};
-  if (caller.is_backend) co_return caller;
+  Authorization const& authorization = request.authorization;
+  if (access.takes_backend && is_backend(authorization)) {
+    co_return Caller{
+        .client_env = ClientEnv::backend, .appid = only_appid(settings_.origin.appids), .is_backend = true};
+  }
   auto const origin = check_origin(request.referer, settings_.origin);
-  caller.client_env = origin ? origin->client_env : ClientEnv::unknown;
-  if (origin) caller.appid = origin->appid;
-  if (access.session == RouteAccess::Session::never || token_of(authorization) == nullptr) co_return caller;
+  Caller caller{.client_env = origin ? origin->client_env : ClientEnv::unknown,
+                .appid = origin ? origin->appid : only_appid(settings_.origin.appids)};
+  SessionId const* const id = session_of(authorization);
+  if (access.session == RouteAccess::Session::never || id == nullptr) co_return caller;
 
   if (auto const* sent = std::get_if<Signed>(&authorization)) {
     auto const problem = co_await check_signature(request, *sent);
     if (problem) co_return RefusedCaller{.problem = on_route(*problem, access)};
   }
-  auto session = let_in(request, authorization, access);
+  auto session = let_in(request, *id, access);
   if (!session) co_return session.error();
   caller.appid = session->appid;
   caller.session = std::move(*session);
@@ -222,7 +230,7 @@ Task<Result<Caller, RefusedCaller>> Gatekeeper::authenticate(GateRequest request
 }
 
 // None: it fits.
-Task<std::optional<Problem>> Gatekeeper::check_signature(GateRequest request, Signed sent) {
+Task<std::optional<Problem>> Gatekeeper::check_signature(GateRequest const& request, Signed const& sent) {
   if (auto skewed = check_time(sent)) co_return skewed;
   auto const key = co_await key_of(sent, std::string(request.request_id));
   if (!key) co_return key.error();
@@ -258,13 +266,13 @@ Task<Result<std::string, Problem>> Gatekeeper::key_of(Signed const& sent, std::s
 
 // The caller has proved whose session it is. A refused request leaves its nonce unspent, so that coming back
 // costs nothing.
-Result<SessionRow, RefusedCaller> Gatekeeper::let_in(GateRequest const& request,
-                                                     Authorization const& authorization, RouteAccess access) {
+Result<SessionRow, RefusedCaller> Gatekeeper::let_in(GateRequest const& request, SessionId const& id,
+                                                     RouteAccess access) {
   WallTime const now = clock_.wall();
-  auto const used = sessions_.use(*token_of(authorization), now);
+  auto const used = sessions_.use(id, now);
   if (!used) return RefusedCaller{.problem = problem_of(used.error())};
   Session& session = used->get();
-  auto const* const sent = std::get_if<Signed>(&authorization);
+  auto const* const sent = std::get_if<Signed>(&request.authorization);
   NonceUse const use = access.spends_code ? NonceUse::code : NonceUse::other;
   NonceVerdict const nonce =
       sent == nullptr ? NonceVerdict::fresh : session.nonces.look(sent->nonce_str, use, now);
@@ -287,8 +295,7 @@ std::optional<Problem> Gatekeeper::limit_user(CallerKey const& user, RouteAccess
 Gatekeeper::Fields Gatekeeper::rate_fields(GateRequest const& request, RouteAccess access,
                                            std::optional<CallerKey> const& user) const {
   RateFields written(clock_.steady());
-  bool const backend = access.takes_backend && may_be_bearer(request.authorization) &&
-                       is_backend(parse_authorization(request.authorization));
+  bool const backend = access.takes_backend && is_backend(request.authorization);
   if (!backend) written.add("address", by_address_, request.address);
   if (!backend && !user) written.add("all", of_everybody_, everybody);
   if (user) written.add("user", user_limit(access), bytes_of(*user));

@@ -36,7 +36,7 @@ struct GateRequest {
   std::string_view address;        // the client's, as bytes: 4 of IPv4, the first 8 of IPv6
   std::optional<std::string_view> referer;
   bool referer_repeated = false;
-  std::string_view authorization;  // empty: none
+  Authorization const& authorization;
   bool authorization_repeated = false;
   std::string_view request_id;
 };
@@ -101,20 +101,16 @@ class Gatekeeper {
  private:
   void tell_of_refusal(std::string_view msg, std::string_view reason, GateRequest const& request);
   [[nodiscard]] bool is_backend(Authorization const& authorization) const;
-  [[nodiscard]] std::optional<Problem> limit_address(GateRequest const& request,
-                                                     Authorization const& authorization, RouteAccess access);
+  [[nodiscard]] std::optional<Problem> limit_address(GateRequest const& request, RouteAccess access);
   [[nodiscard]] bool shows_open_session(Authorization const& authorization, RouteAccess access) const;
-  [[nodiscard]] std::optional<Problem> check_credential(GateRequest const& request,
-                                                        Authorization const& authorization,
-                                                        RouteAccess access);
-  [[nodiscard]] std::optional<Problem> check_session(GateRequest const& request,
-                                                     SessionToken const& token) const;
-  [[nodiscard]] Task<std::optional<Problem>> check_signature(GateRequest request, authorization::Signed sent);
+  [[nodiscard]] std::optional<Problem> check_credential(GateRequest const& request, RouteAccess access);
+  [[nodiscard]] std::optional<Problem> check_session(GateRequest const& request, SessionId const& id) const;
+  [[nodiscard]] Task<std::optional<Problem>> check_signature(GateRequest const& request,
+                                                             authorization::Signed const& sent);
   [[nodiscard]] Task<Result<std::string, Problem>> key_of(authorization::Signed const& sent,
                                                           std::string request_id);
   [[nodiscard]] std::optional<Problem> check_time(authorization::Signed const& sent) const;
-  [[nodiscard]] Result<SessionRow, RefusedCaller> let_in(GateRequest const& request,
-                                                         Authorization const& authorization,
+  [[nodiscard]] Result<SessionRow, RefusedCaller> let_in(GateRequest const& request, SessionId const& id,
                                                          RouteAccess access);
   [[nodiscard]] RateLimiter const& user_limit(RouteAccess access) const {
     return access.spends_code ? codes_of_user_ : others_of_user_;

@@ -5,7 +5,6 @@
 #include <iterator>
 #include <utility>
 
-#include "core/crypto/digest.hpp"
 #include "core/limits.hpp"
 
 namespace onetap::core {
@@ -15,8 +14,6 @@ std::int64_t row_of(CallerKey const& user) {
   std::memcpy(&row, user.digest.data(), sizeof row);
   return row;
 }
-
-SessionId id_of(SessionToken const& token) { return {crypto::sha256(token.reveal())}; }
 
 std::size_t SessionBook::HashOfId::operator()(SessionId const& id) const {
   std::size_t first_bytes = 0;  // of a SHA-256 over random bits: as good as any hash
@@ -53,18 +50,17 @@ bool SessionBook::is_over(SessionRow const& row, WallTime now) const {
   return now >= row.used + life_.idle || now >= row.opened + life_.longest;
 }
 
-Result<std::reference_wrapper<Session const>, SessionFault> SessionBook::look(SessionToken const& token,
+Result<std::reference_wrapper<Session const>, SessionFault> SessionBook::look(SessionId const& id,
                                                                               WallTime now) const {
-  auto const found = by_id_.find(id_of(token));
+  auto const found = by_id_.find(id);
   if (found == by_id_.end()) return SessionFault::unknown;
   Session const& session = found->second.session;
   if (is_over(session.row, now)) return SessionFault::expired;
   return std::cref(session);
 }
 
-Result<std::reference_wrapper<Session>, SessionFault> SessionBook::use(SessionToken const& token,
-                                                                       WallTime now) {
-  auto const found = by_id_.find(id_of(token));
+Result<std::reference_wrapper<Session>, SessionFault> SessionBook::use(SessionId const& id, WallTime now) {
+  auto const found = by_id_.find(id);
   if (found == by_id_.end()) return SessionFault::unknown;
   Entry& entry = found->second;
   if (is_over(entry.session.row, now)) {

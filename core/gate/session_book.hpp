@@ -29,9 +29,7 @@ struct Session {
 
 enum class SessionFault { unknown, expired };
 
-[[nodiscard]] SessionId id_of(SessionToken const& token);
-
-/// All sessions, by token and by user; bounded for each user and in total: the one that was used longest
+/// All sessions, by id and by user; bounded for each user and in total: the one that was used longest
 /// ago makes room.
 class SessionBook {
  public:
@@ -42,12 +40,11 @@ class SessionBook {
 
   void open(Session session);
 
-  /// The session of this token, used now; or why it can't be. The reference is good until the next call.
-  [[nodiscard]] Result<std::reference_wrapper<Session>, SessionFault> use(SessionToken const& token,
-                                                                          WallTime now);
+  /// The session of this id, used now; or why it can't be. The reference is good until the next call.
+  [[nodiscard]] Result<std::reference_wrapper<Session>, SessionFault> use(SessionId const& id, WallTime now);
   /// As use(), but neither changes anything nor counts as a use: for callers who have yet to prove
   /// themselves.
-  [[nodiscard]] Result<std::reference_wrapper<Session const>, SessionFault> look(SessionToken const& token,
+  [[nodiscard]] Result<std::reference_wrapper<Session const>, SessionFault> look(SessionId const& id,
                                                                                  WallTime now) const;
 
   /// All of this user's sessions end. They are not in take_changes(): the store knows.

@@ -15,7 +15,7 @@ core::GateRequest facts_of(Request const& request) {
           .address = request.limit_key,
           .referer = request.header("Referer"),
           .referer_repeated = request.repeats_header("Referer"),
-          .authorization = request.header("Authorization").value_or(""),
+          .authorization = request.authorization,
           .authorization_repeated = request.repeats_header("Authorization"),
           .request_id = request.request_id};
 }
@@ -50,7 +50,8 @@ core::Task<Response> pass(core::Gatekeeper& gate, core::RouteAccess access, Body
 
 Route guarded(core::Gatekeeper& gate, std::string_view method, std::string_view path, Body body,
               core::RouteAccess access, GuardedHandler handle) {
-  auto admit = [&gate, access](Request const& request) -> std::optional<Response> {
+  auto admit = [&gate, access](Request& request) -> std::optional<Response> {
+    request.authorization = core::parse_authorization(request.header("Authorization").value_or(""));
     core::GateRequest const facts = facts_of(request);
     auto const problem = gate.admit(facts, access);
     if (!problem) return std::nullopt;

@@ -17,7 +17,7 @@ namespace {
 
 // Before anything is done for the request, its limits included.
 Route shed_at(Shedding level, LoadMonitor const& load, Route route) {
-  route.admit = [level, &load, admit = std::move(route.admit)](Request const& request) {
+  route.admit = [level, &load, admit = std::move(route.admit)](Request& request) {
     constexpr auto soon = core::seconds(2);
     if (load.level() < level) return admit(request);
     return std::optional(

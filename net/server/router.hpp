@@ -12,8 +12,9 @@ namespace onetap::net {
 
 using Handler = std::function<core::Task<Response>(Request const&)>;
 
-/// Looks at the head of a request before its body is read; an answer refuses it.
-using Admission = std::function<std::optional<Response>(Request const&)>;
+/// Looks at the head of a request before its body is read, and may note there what it read; an answer refuses
+/// it.
+using Admission = std::function<std::optional<Response>(Request&)>;
 
 /// Adds what every answer of a route carries.
 using Annotation = std::function<void(Response&, Request const&)>;

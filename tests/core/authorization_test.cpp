@@ -59,7 +59,7 @@ Signed read_signed(std::string_view field) {
 
 TEST_CASE("the signed form is read as it was sent, its signature as bytes") {
   Signed const sent = read_signed(Sent{}.field());
-  CHECK(sent.session.reveal() == token);
+  CHECK(sent.session == id_of(SessionToken(token)));
   CHECK_FALSE(sent.user_key_version.has_value());
   CHECK(sent.timestamp == "1790000000");
   CHECK(sent.nonce_str == "0123456789abcdef");
@@ -100,6 +100,13 @@ TEST_CASE("a Bearer is whatever follows: only a comparison can tell what it is w
   auto const authorization = parse_authorization("Bearer  a service's token");
   REQUIRE(std::holds_alternative<Bearer>(authorization));
   CHECK(std::get<Bearer>(authorization).token.reveal() == "a service's token");
+  CHECK(std::get<Bearer>(authorization).session == SessionId());
+}
+
+TEST_CASE("a Bearer of a session token's size may be a session's") {
+  auto const authorization = parse_authorization("Bearer " + token);
+  REQUIRE(std::holds_alternative<Bearer>(authorization));
+  CHECK(std::get<Bearer>(authorization).session == id_of(SessionToken(token)));
 }
 
 TEST_CASE("a Bearer of nothing is ill-formed, and so is a tab after a scheme of ours") {
@@ -230,7 +237,7 @@ TEST_CASE("whatever bytes come, they are read without a fault, and a signed form
     field[at] = *rc::gen::arbitrary<char>();
     auto const authorization = parse_authorization(field);
     if (auto const* sent = std::get_if<Signed>(&authorization)) {
-      RC_ASSERT(sent->session.reveal().size() == 43U);
+      RC_ASSERT(sent->session != SessionId());
       RC_ASSERT(sent->signature.size() == 32U);
       RC_ASSERT(sent->nonce_str.size() >= 16U);
     }

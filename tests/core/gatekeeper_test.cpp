@@ -46,8 +46,10 @@ struct Sent {
   bool referer_repeated = false;
   std::string authorization;
   bool authorization_repeated = false;
+  mutable Authorization read{};  // request()'s
 
   [[nodiscard]] GateRequest request() const {
+    read = parse_authorization(authorization);
     return {.method = method,
             .target = target,
             .signed_target = signed_target,
@@ -55,7 +57,7 @@ struct Sent {
             .address = address,
             .referer = referer,
             .referer_repeated = referer_repeated,
-            .authorization = authorization,
+            .authorization = read,
             .authorization_repeated = authorization_repeated,
             .request_id = "r-1"};
   }

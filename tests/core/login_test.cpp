@@ -43,7 +43,7 @@ TEST_CASE("a login opens a session that its token finds, with a key to sign with
   CHECK(opened->signing_key.reveal().size() == 32);
   CHECK(opened->expires_in == 2h);
 
-  auto const session = bench.sessions.use(opened->token, bench.clock.wall());
+  auto const session = bench.sessions.use(id_of(opened->token), bench.clock.wall());
   REQUIRE(session.has_value());
   CHECK(session->get().signing_key->reveal() == opened->signing_key.reveal());
   CHECK(session->get().row.appid == GateBench::appid);
@@ -227,8 +227,8 @@ TEST_CASE("a session that may not grow as old as it may lie unused says so") {
     auto const opened = bench.finished(logins.log_in(JsCode("a-js-code"), "r-1"));
     REQUIRE(opened.has_value());
     CHECK(opened->expires_in == expected);
-    CHECK(book.look(opened->token, bench.clock.wall() + expected - 1s).has_value());
-    CHECK_FALSE(book.look(opened->token, bench.clock.wall() + expected).has_value());
+    CHECK(book.look(id_of(opened->token), bench.clock.wall() + expected - 1s).has_value());
+    CHECK_FALSE(book.look(id_of(opened->token), bench.clock.wall() + expected).has_value());
   }
 }
 
@@ -240,7 +240,7 @@ TEST_CASE("a user who logs in again and again holds no more sessions than a user
     std::ignore = bench.open_session("an-openid");
   }
   CHECK(bench.sessions.size() == limits::sessions_per_user_max);
-  CHECK_FALSE(bench.sessions.look(first.token, bench.clock.wall()).has_value());
+  CHECK_FALSE(bench.sessions.look(id_of(first.token), bench.clock.wall()).has_value());
   SessionChanges changes = bench.sessions.take_changes(bench.clock.wall());
   REQUIRE(bench.finished(bench.store.change_sessions(std::move(changes))));
   CHECK(bench.store.sessions.size() == limits::sessions_per_user_max);

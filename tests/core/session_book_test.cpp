@@ -21,6 +21,7 @@ WallTime const start = wall_time_of_unix_ms(1'790'000'000'000);
 AllowedAppids const served = std::vector<std::string>{"wx0123456789abcdef"};
 
 SessionToken token(int number) { return SessionToken("token-" + std::to_string(number)); }
+SessionId id(int number) { return id_of(token(number)); }
 
 CallerKey user(int number) {
   CallerKey key;
@@ -31,7 +32,7 @@ CallerKey user(int number) {
 }
 
 SessionRow row(int number, CallerKey const& of, WallTime used = start) {
-  return {.id = id_of(token(number)),
+  return {.id = id(number),
           .appid = "wx0123456789abcdef",
           .user = of,
           .sealed_openid = {},
@@ -46,7 +47,7 @@ void open(SessionBook& book, int number, CallerKey const& of, WallTime now = sta
 }
 
 std::optional<SessionFault> fault_of(SessionBook const& book, int number, WallTime now = start) {
-  auto const found = book.look(token(number), now);
+  auto const found = book.look(id(number), now);
   return found ? std::nullopt : std::optional(found.error());
 }
 
@@ -67,13 +68,13 @@ TEST_CASE("an end that the store could not take is told again") {
 TEST_CASE("a session is found by its token, and by no other") {
   SessionBook book(life);
   open(book, 1, user(1));
-  auto const used = book.use(token(1), start);
+  auto const used = book.use(id(1), start);
   REQUIRE(used.has_value());
   CHECK(used->get().row.user == user(1));
   CHECK(used->get().signing_key->reveal() == "a key");
   for (SessionToken const& other : {token(2), SessionToken(), SessionToken("token-1 "),
                                     SessionToken("TOKEN-1"), SessionToken(std::string(10'000, 'x'))}) {
-    auto const found = book.use(other, start);
+    auto const found = book.use(id_of(other), start);
     REQUIRE_FALSE(found.has_value());
     CHECK(found.error() == SessionFault::unknown);
   }
@@ -84,7 +85,7 @@ TEST_CASE("a session that is not used ends") {
   open(book, 1, user(1));
   CHECK(is_open(book, 1, start + 2h - 1ms));
   CHECK(fault_of(book, 1, start + 2h) == SessionFault::expired);
-  auto const used = book.use(token(1), start + 2h);
+  auto const used = book.use(id(1), start + 2h);
   REQUIRE_FALSE(used.has_value());
   CHECK(used.error() == SessionFault::expired);
 }
@@ -93,7 +94,7 @@ TEST_CASE("each use begins the wait anew, and a look does not") {
   SessionBook book(life);
   open(book, 1, user(1));
   open(book, 2, user(2));
-  REQUIRE(book.use(token(1), start + 1h).has_value());
+  REQUIRE(book.use(id(1), start + 1h).has_value());
   REQUIRE(is_open(book, 2, start + 1h));
   CHECK(is_open(book, 1, start + 3h - 1ms));
   CHECK(fault_of(book, 2, start + 2h) == SessionFault::expired);
@@ -103,16 +104,16 @@ TEST_CASE("a session ends a day after its login, however much it is used") {
   SessionBook book(life);
   open(book, 1, user(1));
   WallTime now = start;
-  for (; now < start + 24h; now += 1h) REQUIRE(book.use(token(1), now).has_value());
+  for (; now < start + 24h; now += 1h) REQUIRE(book.use(id(1), now).has_value());
   CHECK(is_open(book, 1, start + 24h - 1ms));
   CHECK(fault_of(book, 1, start + 24h) == SessionFault::expired);
-  REQUIRE_FALSE(book.use(token(1), now).has_value());
+  REQUIRE_FALSE(book.use(id(1), now).has_value());
 }
 
 TEST_CASE("a session that was found too old is gone") {
   SessionBook book(life);
   open(book, 1, user(1));
-  REQUIRE_FALSE(book.use(token(1), start + 2h).has_value());
+  REQUIRE_FALSE(book.use(id(1), start + 2h).has_value());
   CHECK(book.size() == 0);
   CHECK(fault_of(book, 1) == SessionFault::unknown);
 }
@@ -121,14 +122,14 @@ TEST_CASE("a user's sixth session takes the place of the one used longest ago, a
   SessionBook book(life);
   open(book, 100, user(2));
   for (int i = 0; i < 5; ++i) open(book, i, user(1), start + seconds(i + 1));
-  REQUIRE(book.use(token(0), start + 1min).has_value());
+  REQUIRE(book.use(id(0), start + 1min).has_value());
   open(book, 5, user(1), start + 2min);
   CHECK(book.size() == limits::sessions_per_user_max + 1);
   CHECK_FALSE(is_open(book, 1, start + 2min));
   for (int const number : {0, 2, 3, 4, 5, 100}) CHECK(is_open(book, number, start + 2min));
   SessionChanges const changes = book.take_changes(start + 2min);
   REQUIRE(changes.ended.size() == 1);
-  CHECK(changes.ended.front() == id_of(token(1)));
+  CHECK(changes.ended.front() == id(1));
 }
 
 TEST_CASE("one user who logs in without end holds no more than a user may") {
@@ -144,7 +145,7 @@ TEST_CASE("in total there are no more sessions than there may be: the one used l
   int const most = static_cast<int>(limits::sessions_max);
   for (int i = 0; i < most; ++i) open(book, i, user(i), start + milliseconds(i));
   REQUIRE(book.size() == limits::sessions_max);
-  REQUIRE(book.use(token(0), start + 10min).has_value());
+  REQUIRE(book.use(id(0), start + 10min).has_value());
   open(book, most, user(most), start + 10min);
   open(book, most + 1, user(most + 1), start + 10min);
   CHECK(book.size() == limits::sessions_max);
@@ -152,13 +153,13 @@ TEST_CASE("in total there are no more sessions than there may be: the one used l
   CHECK(fault_of(book, 1, start + 10min) == SessionFault::unknown);
   CHECK(fault_of(book, 2, start + 10min) == SessionFault::unknown);
   CHECK(is_open(book, 3, start + 10min));
-  CHECK(book.take_changes(start + 10min).ended == std::vector{id_of(token(1)), id_of(token(2))});
+  CHECK(book.take_changes(start + 10min).ended == std::vector{id(1), id(2)});
 }
 
 TEST_CASE("sessions of an earlier run are known, without a key to sign with") {
   SessionBook book(life);
   book.load({row(1, user(1), start + 1h)}, served);
-  auto const used = book.use(token(1), start + 90min);
+  auto const used = book.use(id(1), start + 90min);
   REQUIRE(used.has_value());
   CHECK_FALSE(used->get().signing_key.has_value());
   CHECK(used->get().row.user == user(1));
@@ -182,14 +183,14 @@ TEST_CASE("each minute's telling forgets the nonces that can no longer come") {
   SessionBook book(life);
   for (int number : {1, 2}) {
     open(book, number, user(number));
-    book.use(token(number), start)->get().nonces.spend("0123456789abcdef", unix_seconds(start), start);
+    book.use(id(number), start)->get().nonces.spend("0123456789abcdef", unix_seconds(start), start);
   }
   auto const nonces_of = [&](int number, WallTime now) -> NonceBook const& {
-    return book.look(token(number), now)->get().nonces;
+    return book.look(id(number), now)->get().nonces;
   };
   std::ignore = book.take_changes(start + 300s);
   CHECK(nonces_of(1, start + 300s).size() == 1);
-  REQUIRE(book.use(token(2), start + 300s).has_value());
+  REQUIRE(book.use(id(2), start + 300s).has_value());
   std::ignore = book.take_changes(start + 301s);
   for (int const number : {1, 2}) CHECK(nonces_of(number, start + 301s).memory_bytes() == 0);
 }
@@ -200,7 +201,7 @@ TEST_CASE("however much is due at once, so many sessions are looked at in one go
   SessionBook book(life);
   for (int number = 0; number < count; ++number) {
     open(book, number, user(number));
-    book.use(token(number), start)->get().nonces.spend("0123456789abcdef", unix_seconds(start), start);
+    book.use(id(number), start)->get().nonces.spend("0123456789abcdef", unix_seconds(start), start);
   }
   std::size_t forgotten = 0;
   for (std::size_t expected : {at_once, 2 * at_once, 2 * at_once + 1}) {
@@ -208,7 +209,7 @@ TEST_CASE("however much is due at once, so many sessions are looked at in one go
     std::ignore = book.take_changes(start + 301s);
     forgotten = 0;
     for (int number = 0; number < count; ++number)
-      forgotten += book.look(token(number), start + 301s)->get().nonces.memory_bytes() == 0 ? 1 : 0;
+      forgotten += book.look(id(number), start + 301s)->get().nonces.memory_bytes() == 0 ? 1 : 0;
     CHECK(forgotten == expected);
   }
   CHECK_FALSE(book.is_behind(start + 301s));
@@ -227,29 +228,29 @@ TEST_CASE("in whatever order sessions are loaded, those used longest ago make ro
   CHECK(book.size() == 5);
   CHECK_FALSE(is_open(book, 0));
   CHECK_FALSE(is_open(book, 1));
-  CHECK(book.take_changes(start).ended == std::vector{id_of(token(0)), id_of(token(1))});
+  CHECK(book.take_changes(start).ended == std::vector{id(0), id(1)});
 }
 
 TEST_CASE("what was too old when it was loaded ends, and the store hears of it") {
   SessionBook book(life);
   book.load({row(1, user(1)), row(2, user(2), start + 3h)}, served);
   SessionChanges const changes = book.take_changes(start + 4h);
-  CHECK(changes.ended == std::vector{id_of(token(1))});
+  CHECK(changes.ended == std::vector{id(1)});
   CHECK(is_open(book, 2, start + 4h));
 }
 
 TEST_CASE("a use is told to the store once in five minutes") {
   SessionBook book(life);
   open(book, 1, user(1));
-  for (auto const after : {1s, 299s}) REQUIRE(book.use(token(1), start + after).has_value());
+  for (auto const after : {1s, 299s}) REQUIRE(book.use(id(1), start + after).has_value());
   CHECK(book.take_changes(start + 299s).used.empty());
-  for (auto const after : {300s, 301s, 599s}) REQUIRE(book.use(token(1), start + after).has_value());
+  for (auto const after : {300s, 301s, 599s}) REQUIRE(book.use(id(1), start + after).has_value());
   SessionChanges const changes = book.take_changes(start + 599s);
   REQUIRE(changes.used.size() == 1);
-  CHECK(changes.used.front().first == id_of(token(1)));
+  CHECK(changes.used.front().first == id(1));
   CHECK(changes.used.front().second == start + 300s);
   CHECK(book.take_changes(start + 599s).used.empty());
-  REQUIRE(book.use(token(1), start + 600s).has_value());
+  REQUIRE(book.use(id(1), start + 600s).has_value());
   CHECK(book.take_changes(start + 600s).used.size() == 1);
 }
 
@@ -257,10 +258,10 @@ TEST_CASE("an end is told once, whichever way it came") {
   SessionBook book(life);
   open(book, 1, user(1));
   open(book, 2, user(2));
-  REQUIRE_FALSE(book.use(token(1), start + 2h).has_value());
+  REQUIRE_FALSE(book.use(id(1), start + 2h).has_value());
   std::vector<SessionId> ended = book.take_changes(start + 2h).ended;
   std::ranges::sort(ended);
-  std::vector<SessionId> both{id_of(token(1)), id_of(token(2))};
+  std::vector<SessionId> both{id(1), id(2)};
   std::ranges::sort(both);
   CHECK(ended == both);
   CHECK(book.size() == 0);
@@ -308,8 +309,8 @@ TEST_CASE("a book that is used in any way agrees with a plain list of sessions")
         int const number = *rc::gen::inRange(0, next + 1);
         auto const known = plain.find(number);
         bool const good = known != plain.end() && !is_over(known->second);
-        RC_ASSERT(book.look(token(number), now).has_value() == good);
-        RC_ASSERT(book.use(token(number), now).has_value() == good);
+        RC_ASSERT(book.look(id(number), now).has_value() == good);
+        RC_ASSERT(book.use(id(number), now).has_value() == good);
         if (good) known->second.used = now;
         if (!good && known != plain.end()) plain.erase(known);
       } else {

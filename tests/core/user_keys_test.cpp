@@ -39,7 +39,7 @@ struct Bench : GateBench {
 
   SessionRow log_in(std::string const& openid, std::string const& session_key = "o0q0otL8aEzpcZL/FT9WsQ==") {
     OpenedSession const opened = open_session(openid, session_key);
-    return sessions.look(opened.token, clock.wall())->get().row;
+    return sessions.look(id_of(opened.token), clock.wall())->get().row;
   }
   void will_say(WeChatReply reply) { wechat.user_key_replies.push_back(std::move(reply)); }
   Key get(std::int64_t version) { return finished(user_keys.get(session, version, "r-1")); }
@@ -187,7 +187,7 @@ TEST_CASE("the operator reads which request found no keys, and why") {
 TEST_CASE("without an access_token for the operator's fault, it is the operator's") {
   GateBench bench;
   OpenedSession const opened = bench.open_session("an-openid");
-  SessionRow const session = bench.sessions.look(opened.token, bench.clock.wall())->get().row;
+  SessionRow const session = bench.sessions.look(id_of(opened.token), bench.clock.wall())->get().row;
   bench.wechat.token_replies.push_back(ScriptedWeChat::says(R"({"errcode":40125,"errmsg":"no"})"));
   bench.hold_token();
   auto waiting = start(bench.loop, bench.user_keys.get(session, 10, "r-1"));
@@ -320,7 +320,7 @@ TEST_CASE("a refused access_token is dropped, and the next request asks with its
 TEST_CASE("without an access_token nothing is asked") {
   GateBench bench;
   OpenedSession const opened = bench.open_session("an-openid");
-  SessionRow const session = bench.sessions.look(opened.token, bench.clock.wall())->get().row;
+  SessionRow const session = bench.sessions.look(id_of(opened.token), bench.clock.wall())->get().row;
   auto waiting = start(bench.loop, bench.user_keys.get(session, 10, "r-1"));
   bench.clock.advance(limits::login_time);
   REQUIRE(waiting.done());

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     promise(!malformed->reason.empty());
   auto const* sent = std::get_if<core::authorization::Signed>(&read);
   if (sent == nullptr) return 0;
-  promise(sent->session.reveal().size() == core::limits::session_token_bytes);
+  promise(sent->session != core::SessionId());
   promise(sent->nonce_str.size() >= core::limits::nonce_bytes_min);
   promise(sent->nonce_str.size() <= core::limits::nonce_bytes_max);
   promise(sent->signature.size() == sizeof(core::crypto::Digest));

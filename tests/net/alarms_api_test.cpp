@@ -71,7 +71,7 @@ struct Stage {
   net::Response get(std::string const& path, std::string const& query = "", bool with_token = true) {
     std::vector<net::Header> headers{{.name = "Host", .value = "127.0.0.1:8444"}};
     if (with_token) headers.push_back({.name = "Authorization", .value = "Bearer sixteen-letters-"});
-    net::Request const request{.method = "GET", .path = path, .query = query, .headers = headers};
+    net::Request request{.method = "GET", .path = path, .query = query, .headers = headers};
     net::Router::Match const match = router.match("GET", path);
     REQUIRE(match.route != nullptr);
     if (auto refused = match.route->admit(request)) return *refused;
