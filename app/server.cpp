@@ -240,7 +240,9 @@ class Server {
         events_({.clock = clock_, .store = ledger_, .log = log_}, random_seed()),
         events_api_(events_, gate_, keyring_, clock_),
         event_upkeep_(ledger_, clock_, log_, database_of(settings_)),
-        load_(clock_, [this] { return ledger_queue_fill(); }),
+        load_(
+            clock_, [this] { return ledger_queue_fill(); },
+            [this](core::SteadyTime::duration lag) { instruments_.was_late(lag); }),
         public_(make_listener(net::public_routes(public_surface()), public_options())),
         administration_(ledger_, sessions_),
         upkeep_(keyring_, ledger_, clock_, database_of(settings_), settings_.data_key.has_value()),

@@ -99,6 +99,8 @@ class Instruments {
   void called(net::WeChatCall call, core::WeChatReply const& reply, core::SteadyTime::duration took);
   /// From any thread.
   void committed(std::chrono::steady_clock::duration took);
+  /// How long after its time the loop ran a timer.
+  void was_late(core::SteadyTime::duration lag);
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const { return registry_.Collect(); }
 
@@ -117,6 +119,7 @@ class Instruments {
   std::list<RequestInstruments> listeners_;
   std::array<OfCall, net::wechat_calls.size()> calls_{};
   prometheus::Histogram* commit_duration_ = nullptr;
+  prometheus::Histogram* loop_lateness_ = nullptr;
 };
 
 }  // namespace onetap::app

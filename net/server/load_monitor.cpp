@@ -24,6 +24,7 @@ void LoadMonitor::stop() {
 }
 
 void LoadMonitor::take(core::SteadyTime::duration lag, double queue_fill) {
+  if (observer_) observer_(lag);
   looks_.at(next_) = {.lag = lag, .queue_fill = queue_fill};
   next_ = (next_ + 1) % looks_.size();
   auto const least_lag = std::ranges::min(looks_, {}, &Look::lag).lag;

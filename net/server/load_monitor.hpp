@@ -18,9 +18,12 @@ class LoadMonitor {
  public:
   /// How full the storage's queue is: 0 empty, 1 full.
   using QueueFill = std::function<double()>;
+  /// Hears how late the loop was at each look.
+  using Observer = std::function<void(core::SteadyTime::duration)>;
 
   /// `clock` outlives it.
-  LoadMonitor(core::Clock& clock, QueueFill queue_fill) : clock_(clock), queue_fill_(std::move(queue_fill)) {}
+  LoadMonitor(core::Clock& clock, QueueFill queue_fill, Observer observer = {})
+      : clock_(clock), queue_fill_(std::move(queue_fill)), observer_(std::move(observer)) {}
 
   /// Looks, every tenth of a second, until stop().
   [[nodiscard]] core::Task<> run();
@@ -39,6 +42,7 @@ class LoadMonitor {
 
   core::Clock& clock_;
   QueueFill queue_fill_;
+  Observer observer_;
   std::array<Look, 3> looks_{};
   std::size_t next_ = 0;
   Shedding level_ = Shedding::none;

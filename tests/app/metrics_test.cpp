@@ -232,6 +232,20 @@ TEST_CASE("a commit's time is counted in fractions of a millisecond") {
   CHECK(value_in(text, "onetap_ledger_commit_duration_seconds_bucket{", R"(le="0.0005")") == "1");
 }
 
+TEST_CASE("the loop's lateness is counted where two milliseconds can be told from five") {
+  auto made = instruments();
+  made.was_late(1900us);
+  made.was_late(2100us);
+  made.was_late(60ms);
+  std::string const text = text_of(made);
+  std::string const bucket = "onetap_loop_lateness_seconds_bucket{";
+  CHECK(value_in(text, bucket, R"(le="0.001")") == "0");
+  CHECK(value_in(text, bucket, R"(le="0.002")") == "1");
+  CHECK(value_in(text, bucket, R"(le="0.005")") == "2");
+  CHECK(value_in(text, bucket, R"(le="0.05")") == "2");
+  CHECK(value_in(text, bucket, R"(le="0.1")") == "3");
+}
+
 TEST_CASE("how the server stands is told as it is at that moment") {
   std::string const text = text_of(full_state(core::SteadyTime(1h)));
   CHECK(value_in(text, "onetap_breaker_state{", R"(state="open")") == "1");

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include "core/limits.hpp"
 #include "tests/net/net_bench.hpp"
 
@@ -54,6 +56,14 @@ TEST_CASE("a storage queue that stays full sheds like a late loop") {
   CHECK(bench.after({0ms, 0ms, 0ms}, 0.5) == Shedding::logins);
   CHECK(bench.after({0ms, 0ms, 0ms}, 0.9) == Shedding::all);
   CHECK(bench.after({0ms}, 0.1) == Shedding::none);
+}
+
+TEST_CASE("each look's lateness is told, whatever it leads to") {
+  NetBench bench;
+  std::vector<core::SteadyTime::duration> told;
+  LoadMonitor monitor(bench.clock, [] { return 0.0; }, [&told](auto lag) { told.push_back(lag); });
+  for (core::milliseconds const lag : {0ms, 300ms, 1ms}) monitor.take(lag, 0);
+  CHECK(told == std::vector<core::SteadyTime::duration>{0ms, 300ms, 1ms});
 }
 
 TEST_CASE("it looks by itself until it is stopped") {
