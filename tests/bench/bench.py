@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import bad_days
 import load
 import long_ledger
 import report
@@ -288,8 +289,11 @@ def rounds(plan: argparse.Namespace, quiet: Quiet, attempts: Attempts) -> tuple[
 def bench(plan: argparse.Namespace) -> dict[str, Any]:
     quiet, attempts = Quiet(plan.quiet_s), Attempts()
     result: dict[str, Any] = {"machine": machine(), "seconds": plan.seconds, "rounds": plan.rounds}
-    result["runs"], result["disk"] = rounds(plan, quiet, attempts)
-    if not plan.loads_only:
+    if plan.bad_days:
+        result["runs"], result["disk"] = [], []
+    else:
+        result["runs"], result["disk"] = rounds(plan, quiet, attempts)
+    if not plan.loads_only and not plan.bad_days:
         with attempts.at("connections"):
             names = [name for name in ("onetap", "nginx") if name in plan.only]
             result["connections"] = measure_connections(names, plan, quiet)
@@ -298,6 +302,9 @@ def bench(plan: argparse.Namespace) -> dict[str, Any]:
                 result["start"] = measure_starts(plan)
             with attempts.at("system calls"):
                 result["syscalls"] = measure_syscalls(64, 2)
+    if "onetap" in plan.only and not plan.loads_only:
+        with attempts.at("bad days"):
+            result["bad_days"] = bad_days.measure(FOLDER / "run", quiet, min(plan.rounds, 3), plan.bad_seconds)
     result["failures"] = attempts.failures
     return result
 
@@ -311,7 +318,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(KINDS), help="servers, with commas between: %(default)s")
     parser.add_argument("--connections", default="", help="64,256")
     parser.add_argument("--upstream", choices=["fast", "slow"], help="fast: at once; slow: after 50 ms; both")
-    parser.add_argument("--loads-only", action="store_true", help="no handshakes, idle connections, starts, system calls")
+    parser.add_argument("--loads-only", action="store_true", help="no handshakes, idle connections, starts, system calls, bad days")
+    parser.add_argument("--bad-days", action="store_true", help="nothing but a slow disk, WeChat down, twice the load")
     parser.add_argument("--seed-everywhere", action="store_true", help="the seed's stack with 256 connections, too")
     parser.add_argument("--ledger", type=pathlib.Path, help="a ledger, beside its key, to start with a copy of")
     parser.add_argument("--codes", type=int, help="of a long ledger to start with: 1000000, with --quick 0")
@@ -324,6 +332,7 @@ def read_arguments() -> argparse.Namespace:
     plan.codes = (0 if plan.quick else 1_000_000) if plan.codes is None else plan.codes
     plan.warm_s = 1
     plan.handshake_s = 0.5 if plan.quick else HANDSHAKE_S
+    plan.bad_seconds = 4 if plan.quick else 10
     plan.quiet_s = 10 if plan.quick else 60
     counts = [int(count) for count in (plan.connections or ("64" if plan.quick else "64,256")).split(",")]
     plan.settings = [(count, slow) for slow in (False, True) for count in counts

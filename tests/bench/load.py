@@ -116,11 +116,13 @@ def write_requests(sessions: list[Session], count: int) -> RequestFile:
     return RequestFile(descriptor, length, count)
 
 
-def send(requests: RequestFile, first: int, count: int, port: int, connections: int, seconds: int) -> dict[str, float]:
-    """What wrk saw, on its own processor."""
+def send(requests: RequestFile, first: int, count: int, port: int, connections: int, seconds: int,
+         pause_ms: float = 0) -> dict[str, float]:
+    """What wrk saw, on its own processor; each connection pauses so long, on average, before a request."""
     said = run(["wrk", "--threads", "1", "--connections", str(connections), "--duration", "%ds" % seconds,
                 "--timeout", "10s", "--script", str(REPLAY), "https://localhost:%d%s" % (port, PATH), "--",
-                requests.path(), str(requests.length), str(first), str(count)], seconds + 30)
+                requests.path(), str(requests.length), str(first), str(count),
+                *([str(pause_ms)] if pause_ms else [])], seconds + 30)
     return json.loads(said.strip().splitlines()[-1])
 
 

@@ -1,5 +1,6 @@
 -- Sends requests that were made beforehand, all of one length, each once (and from the first again, if they run out).
---   wrk … -s replay.lua URL -- FILE LENGTH FIRST COUNT
+--   wrk … -s replay.lua URL -- FILE LENGTH FIRST COUNT [PAUSE]
+-- With PAUSE each connection waits so many milliseconds on average before a request, as many users would.
 local requests, length, count
 local at = 0
 
@@ -9,6 +10,12 @@ function init(arguments)
   file:seek('set', tonumber(arguments[3]) * length)
   requests = file:read(count * length)
   file:close()
+  local pause = tonumber(arguments[5])
+  if pause then
+    function delay()
+      return 2 * pause * math.random()
+    end
+  end
 end
 
 function request()

@@ -14,6 +14,8 @@ NAMES = {"onetap": "onetap", "nginx": "nginx, passing on", "seed-group": "Node.j
          "seed": "Node.js, commit each"}
 BEGIN = "<!-- bench: written by scripts/bench --docs -->"
 END = "<!-- bench: end -->"
+BAD_DAYS_BEGIN = "<!-- bench: bad days, written by scripts/bench --docs -->"
+BAD_DAYS_END = "<!-- bench: bad days end -->"
 
 
 def progress(run: Run) -> str:
@@ -212,26 +214,113 @@ def goal_rows(result: Result) -> list[list[str]]:
     return rows
 
 
-def machine_lines(result: Result) -> list[str]:
+def machine_sentence(result: Result) -> str:
     machine = ", ".join("%s %s" % pair for pair in result["machine"].items())
+    return machine[0].upper() + machine[1:] + "."
+
+
+def machine_lines(result: Result) -> list[str]:
     errors = sum(run["errors"] for run in result["runs"])
     plural = "s" if result["rounds"] > 1 else ""
-    lines = ["%d round%s of %d s each. %s." % (result["rounds"], plural, result["seconds"],
-                                               machine[0].upper() + machine[1:]), ""]
-    for failure in result["failures"]:
-        lines += ["**Failed: %s.**" % failure.splitlines()[0], ""]
+    lines = ["%d round%s of %d s each. %s" % (result["rounds"], plural, result["seconds"], machine_sentence(result)), "",
+             *failure_lines(result)]
     if errors:
         lines += ["**%d requests failed: the figures of their rows are not to be trusted.**" % errors, ""]
     return lines
 
 
-def as_markdown(result: Result) -> str:
+def failure_lines(result: Result) -> list[str]:
+    lines = []
+    for failure in result["failures"]:
+        lines += ["**Failed: %s.**" % failure.splitlines()[0], ""]
+    return lines
+
+
+def exchange_markdown(result: Result) -> str:
     lines = machine_lines(result)
     goals = goal_rows(result)
     if goals:
         lines += table(["", "aimed at", "measured"], goals)
     lines += load_tables(result) + ledger_table(result) + connection_table(result) + other_lines(result)
     return "\n".join(lines)
+
+
+def outcome_rate(run: Run, outcome: str) -> float:
+    rate: float = run["outcomes"].get(outcome, 0) / run["seconds"]
+    return rate
+
+
+def cpu_each(run: Run) -> float:
+    """Of a request that was answered, whatever with."""
+    cpu_s: float = run["cpu_s"]
+    return cpu_s / max(sum(run["outcomes"].values()), 1)
+
+
+def health_words(runs: list[Run]) -> str:
+    checks = [check for run in runs for check in run["health"].values()]
+    asked, answered = (sum(check[field] for check in checks) for field in ("asked", "answered"))
+    return "%s of %s" % (number(answered), number(asked))
+
+
+def disk_name(name: str) -> str:
+    return "the disk as it is" if name == "as it is" else name
+
+
+def disk_runs(rounds: list[dict[str, Any]]) -> dict[str, list[Run]]:
+    return {name: [days["disk"][name] for days in rounds] for name in rounds[0]["disk"]}
+
+
+def bad_day_goals(rounds: list[dict[str, Any]]) -> list[list[str]]:
+    rows = []
+    for name, runs in disk_runs(rounds).items():
+        goal, health_goal = ("", "") if name == "as it is" else ("≤ 2", "all")
+        rows += [["loop late, p99 ms, %s" % disk_name(name), goal, spread(run["late_p99_ms"] for run in runs)],
+                 ["health checks answered, the same", health_goal, health_words(runs)]]
+    connections = rounds[0]["down"]["connections"]
+    rows += [["CPU of a refusal ÷ an exchange, WeChat down, %d connections" % connections, "< 0.1",
+              spread(cpu_each(days["down"]) / cpu_each(days["peak"]) for days in rounds)],
+             ["exchanges/s at twice the peak's load ÷ the peak", "≥ 0.9",
+              spread(outcome_rate(days["overload"], "ok") / outcome_rate(days["peak"], "ok") for days in rounds)]]
+    return rows
+
+
+def refused_rate(run: Run) -> float:
+    refused: float = sum(count for outcome, count in run["outcomes"].items() if outcome != "ok") / run["seconds"]
+    return refused
+
+
+def bad_day_row(name: str, runs: list[Run]) -> list[str]:
+    def health(check: str) -> str:
+        return " / ".join(middle(run["health"][check][field] for run in runs) for field in ("p99_ms", "max_ms"))
+
+    is_open = runs[0]["offered"] > 0
+    offered = middle(run["offered"] for run in runs) if is_open else "%d connections at once" % runs[0]["connections"]
+    return [name, offered, middle(outcome_rate(run, "ok") for run in runs), middle(map(refused_rate, runs)),
+            middle(cpu_each(run) * 1e6 for run in runs),
+            " / ".join(middle(run[field] for run in runs) for field in ("late_p50_ms", "late_p99_ms")),
+            health("healthz"), health("readyz"),
+            " × ".join(middle(run[field] for run in runs) for field in ("commits_per_s", "commit_ms")),
+            " / ".join("%.0f %%" % (statistics.median(run[field] / run["seconds"] for run in runs) * 100)
+                       for field in ("cpu_s", "others_s"))]
+
+
+def bad_days_markdown(result: Result) -> str:
+    rounds = result["bad_days"]
+    names = {"peak": "the peak: all in order, as much as goes", "overload": "twice that", "down": "WeChat down"}
+    rows = [bad_day_row(name, [days[key] for days in rounds]) for key, name in names.items()]
+    rows += [bad_day_row("half of the peak, %s" % disk_name(name), runs) for name, runs in disk_runs(rounds).items()]
+    head = ["", "offered/s", "exchanges/s", "refused/s", "CPU µs an answer", "loop late, p50 / p99 ms",
+            "`/healthz`, p99 / longest ms", "`/readyz`, p99 / longest ms", "commits/s × ms", "CPU 0: server / others"]
+    plural = "s" if len(rounds) > 1 else ""
+    return "\n".join(["%d round%s. %s" % (len(rounds), plural, machine_sentence(result)), "",
+                      *table(["", "aimed at", "measured"], bad_day_goals(rounds)), *table(head, rows)])
+
+
+def as_markdown(result: Result) -> str:
+    parts = [exchange_markdown(result)] if result["runs"] else ["\n".join(failure_lines(result))]
+    if "bad_days" in result:
+        parts += ["**Bad days**", "", bad_days_markdown(result)]
+    return "\n".join(parts)
 
 
 def chart_groups(result: Result) -> list[chart.Group]:
@@ -243,11 +332,18 @@ def chart_groups(result: Result) -> list[chart.Group]:
     return [group for group in groups if group.bars]
 
 
+def write_between(page: pathlib.Path, begin: str, end: str, text: str) -> None:
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text("%s%s\n\n%s\n%s%s" % (before, begin, text.strip(), end, after))
+
+
 def write_docs(result: Result, docs: pathlib.Path) -> None:
-    """The page's measured part, between its marks, and the chart."""
+    """The page's measured parts, each between its marks, and the chart: those that were measured."""
     page = docs / "performance.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    picture = "![CPU an exchange, as a multiple of nginx's](performance.svg)"
-    page.write_text("%s%s\n\n%s\n\n%s\n%s%s" % (before, BEGIN, picture, as_markdown(result).strip(), END, after))
-    (docs / "performance.svg").write_text(chart.draw(chart_groups(result)))
+    if result["runs"]:
+        picture = "![CPU an exchange, as a multiple of nginx's](performance.svg)"
+        write_between(page, BEGIN, END, "%s\n\n%s" % (picture, exchange_markdown(result)))
+        (docs / "performance.svg").write_text(chart.draw(chart_groups(result)))
+    if "bad_days" in result:
+        write_between(page, BAD_DAYS_BEGIN, BAD_DAYS_END, bad_days_markdown(result))

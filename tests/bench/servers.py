@@ -128,7 +128,7 @@ class Onetap(Server):
     name = "onetap"
     checks_signatures = True
 
-    def __init__(self, folder: pathlib.Path, upstream_port: int) -> None:
+    def __init__(self, folder: pathlib.Path, upstream_port: int, further: dict[str, str] | None = None) -> None:
         port, self.operator_port = free_port(), free_port()
         binary = os.environ["ONETAP_BINARY"]
         environment = {"APPID": APPID, "SECRET": SECRET, "ONETAP_LISTEN": "127.0.0.1:%d" % port,
@@ -136,7 +136,7 @@ class Onetap(Server):
                        "ONETAP_TLS_CERT": str(folder / "cert.pem"), "ONETAP_TLS_KEY": str(folder / "key.pem"),
                        "ONETAP_DB": str(folder / "onetap.db"), "ONETAP_WECHAT_CA": str(folder / "cert.pem"),
                        "ONETAP_WECHAT_URL": "https://localhost:%d" % upstream_port, "ONETAP_VERIFY": "signature",
-                       "ONETAP_LOG_LEVEL": "info", **ONETAP_LIMITS}
+                       "ONETAP_LOG_LEVEL": "info", **ONETAP_LIMITS, **(further or {})}
         began = time.monotonic()
         super().__init__(Child("onetap", [binary, "serve"], SERVER_CPU, folder, environment), port)
         self.ready_s = self.await_ready(began)
