@@ -1,4 +1,5 @@
 // A request's head: whatever the policy layer lets pass, Beast must read as the policy did.
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -21,8 +22,8 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     return 0;
   }
   std::string_view const head = bytes.substr(0, end);
-  onetap::net::HeadFraming const framing = onetap::net::judge_head(head);
-  if (framing.refusal) return 0;
+  onetap::net::RequestHead const parsed = onetap::net::parse_head(head);
+  if (parsed.refusal) return 0;
 
   http::request_parser<http::empty_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(limits::header_bytes_max + limits::request_line_bytes_max));
@@ -38,7 +39,12 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   promise(fields.count(http::field::host) <= 1);
   promise(fields.version() != 11 || fields.count(http::field::host) == 1);
   promise(fields.count(http::field::content_length) <= 1);
-  promise(parser.content_length().value_or(0) == framing.content_length);
+  promise(parser.content_length().value_or(0) == parsed.content_length);
   promise(fields.method() != http::verb::connect && fields.method() != http::verb::trace);
+  promise(fields.method_string() == parsed.method && fields.target() == parsed.target);
+  for (onetap::net::Header const& field : parsed.headers) {
+    auto const [first, last] = fields.equal_range(field.name);
+    promise(std::any_of(first, last, [&](auto const& theirs) { return theirs.value() == field.value; }));
+  }
   return 0;
 }
