@@ -162,9 +162,9 @@ void Log::emit(LogLevel level, std::string_view msg, std::span<Field const> fiel
   line += R"(","msg":)";
   append(line, msg);
   for (Field const& field : fields) {
-    line += R"(,")";
-    line += field.name();  // of our own, and plain
-    line += R"(":)";
+    line += ',';
+    append(line, field.name());
+    line += ':';
     std::visit([&line](auto value) { append(line, value); }, field.value());
   }
   line += '}';
